@@ -1,0 +1,419 @@
+package data
+
+import (
+	"archive/zip"
+	"bytes"
+	"compress/gzip"
+	"context"
+	"encoding/csv"
+	"errors"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/tenfold-ml/tenfold/storage"
+	"github.com/tenfold-ml/tenfold/sweeps"
+	"github.com/tenfold-ml/tenfold/trainer/philox"
+)
+
+// table is labelled cases as a single file has them.
+type table struct {
+	where  string
+	shape  []int     // of one case
+	bytes  []uint8   // features, if they are bytes,
+	values []float32 // or not
+	labels []uint8
+}
+
+// testShare of a single file's cases, one in so many, is its test split.
+const testShare = 6
+
+// isTable says whether a data set's name is that of a single file.
+func isTable(name string) bool {
+	return slices.ContainsFunc([]string{".csv", ".csv.gz", ".npz"}, func(ext string) bool { return strings.HasSuffix(name, ext) })
+}
+
+// importTable reads a single file and divides it into training and test cases, by
+// a draw that depends on cfg.SplitSeed alone.
+func importTable(ctx context.Context, store *storage.Store, cfg sweeps.Data, src Source) (string, error) {
+	raw, err := readWhole(cfg.Name, src.maxBytes())
+	if err != nil {
+		return "", err
+	}
+	var f files
+	if strings.HasSuffix(cfg.Name, ".npz") {
+		f, err = parseNPZ(cfg, raw, src.maxBytes())
+	} else {
+		var t table
+		if t, err = parseCSV(cfg, raw); err == nil {
+			f, err = t.split(cfg.SplitSeed)
+		}
+	}
+	if err != nil {
+		return "", err
+	}
+	return save(ctx, store, filepath.Base(cfg.Name), f)
+}
+
+// readWhole reads a file, gzipped or not, of at most limit bytes.
+func readWhole(name string, limit int64) (b []byte, err error) {
+	file, err := os.Open(name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, bad(name, "there is no such file")
+	}
+	if err != nil {
+		return nil, bad(name, "can't be opened: %w", err)
+	}
+	defer func() { _ = file.Close() }()
+	return inflate(name, file, limit)
+}
+
+// split draws the test cases.
+func (t table) split(seed uint64) (files, error) {
+	n := len(t.labels)
+	test := n / testShare
+	if test < 1 {
+		return files{}, bad(t.where, "has %d cases, which are too few to hold out test cases; %d are the least", n, testShare)
+	}
+	order := philox.New(seed, philox.Split, 0, 1).Permutation(n)
+	slices.Sort(order[:test])
+	slices.Sort(order[test:])
+	return t.files(order[test:], t, order[:test]), nil
+}
+
+// files makes the four files of cases of t, and test cases of other.
+func (t table) files(train []int32, other table, test []int32) files {
+	f := files{idx: map[string]idx{}, where: map[string]string{
+		trainImages: t.where, trainLabels: t.where, testImages: other.where, testLabels: other.where,
+	}}
+	f.idx[trainImages], f.idx[trainLabels] = t.take(train)
+	f.idx[testImages], f.idx[testLabels] = other.take(test)
+	return f
+}
+
+// take makes idx files of the cases that indices name; nil names all.
+func (t table) take(indices []int32) (features, labels idx) {
+	if indices == nil {
+		indices = make([]int32, len(t.labels))
+		for i := range indices {
+			indices[i] = int32(i)
+		}
+	}
+	width := 1
+	for _, d := range t.shape {
+		width *= d
+	}
+	var b, l []uint8
+	var v []float32
+	for _, i := range indices {
+		if t.values != nil {
+			v = append(v, t.values[int(i)*width:][:width]...)
+		} else {
+			b = append(b, t.bytes[int(i)*width:][:width]...)
+		}
+		l = append(l, t.labels[i])
+	}
+	dims := append([]int{len(indices)}, t.shape...)
+	if t.values != nil {
+		return makeFloatIDX(v, dims...), makeIDX(l, len(l))
+	}
+	return makeIDX(b, dims...), makeIDX(l, len(l))
+}
+
+// labelNames are the headers that a column of labels goes by.
+var labelNames = []string{"label", "class", "target", "y"}
+
+// parseCSV reads a table of numbers. Unless cfg.Header says so, a first row in which
+// no feature is a number is a header. Unless cfg.Label names or numbers it, the
+// column of the labels is the one that the header calls label, class, target or
+// y, else the last one; words as labels are numbered in the order of the alphabet.
+func parseCSV(cfg sweeps.Data, raw []byte) (table, error) {
+	where := cfg.Name
+	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(raw, []byte("\ufeff"))))
+	r.FieldsPerRecord, r.TrimLeadingSpace, r.ReuseRecord = -1, true, true
+	t := table{where: where, values: []float32{}}
+	var words []string
+	var lines []int
+	column, label := 0, -1
+	for {
+		record, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return table{}, bad(where, "is not a table of comma-separated values: %w", err)
+		}
+		line, _ := r.FieldPos(0)
+		if label < 0 {
+			if column = len(record); column < 2 {
+				return table{}, bad(where, "has %d column, and needs features and a label", column)
+			}
+			isHeader := cfg.Header == "present" || cfg.Header == "" && header(record, cfg.Label)
+			if label, err = labelColumn(cfg, record, isHeader); err != nil {
+				return table{}, err
+			}
+			if isHeader {
+				continue
+			}
+		}
+		if len(record) != column {
+			return table{}, bad(where, "has %d columns in line %d, where the first has %d", len(record), line, column)
+		}
+		for i, cell := range record {
+			cell = strings.TrimSpace(cell)
+			if i == label {
+				words, lines = append(words, strings.Clone(cell)), append(lines, line)
+				continue
+			}
+			v, err := strconv.ParseFloat(cell, 32)
+			if err != nil || v-v != 0 {
+				return table{}, bad(where, "has %.40q in line %d, column %d, which is not a finite number", cell, line, i+1)
+			}
+			t.values = append(t.values, float32(v))
+		}
+	}
+	if len(words) == 0 {
+		return table{}, bad(where, "has no cases")
+	}
+	t.shape = []int{column - 1}
+	var err error
+	t.labels, err = numberLabels(where, words, lines)
+	return t, err
+}
+
+// labelColumn finds the column of the labels, from 0, by the first row.
+func labelColumn(cfg sweeps.Data, first []string, isHeader bool) (int, error) {
+	label, found := len(first)-1, 0
+	for i, name := range first {
+		name = strings.TrimSpace(name)
+		if !isHeader || cfg.Label == "" && !slices.Contains(labelNames, strings.ToLower(name)) || cfg.Label != "" && name != cfg.Label {
+			continue
+		}
+		label, found = i, found+1
+	}
+	if cfg.Label == "" || found == 1 {
+		return label, nil
+	}
+	if found > 1 {
+		return 0, bad(cfg.Name, "has %d columns called %.40q, so data.label has to be the number of one", found, cfg.Label)
+	}
+	switch n, err := strconv.Atoi(cfg.Label); {
+	case err == nil && n >= 1 && n <= len(first):
+		return n - 1, nil
+	case err == nil:
+		return 0, bad(cfg.Name, "has %d columns, and data.label is %d", len(first), n)
+	case isHeader:
+		return 0, bad(cfg.Name, "has no column %.40q, which is data.label, in its header", cfg.Label)
+	}
+	return 0, bad(cfg.Name, "has no header where data.label, %.40q, could be looked up; give the column's number, or set data.header to present", cfg.Label)
+}
+
+// header says whether a row is no numbers, but for the column of the labels, which
+// is the last one unless label is the number of another.
+func header(record []string, label string) bool {
+	skip := len(record)
+	if n, err := strconv.Atoi(label); err == nil {
+		skip = n
+	}
+	for i, cell := range record {
+		if i+1 == skip {
+			continue
+		}
+		if _, err := strconv.ParseFloat(strings.TrimSpace(cell), 64); err == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// numberLabels makes labels of words: numbers as they are, anything else by the
+// alphabet.
+func numberLabels(where string, words []string, lines []int) ([]uint8, error) {
+	labels := make([]uint8, len(words))
+	numbers := true
+	for i, w := range words {
+		v, err := strconv.ParseFloat(w, 64)
+		if numbers = err == nil; !numbers {
+			break
+		}
+		if labels[i], err = asLabel(v); err != nil {
+			return nil, bad(where, "has the label %s in line %d: %w", w, lines[i], err)
+		}
+	}
+	if numbers {
+		return labels, nil
+	}
+	names := slices.Clone(words)
+	slices.Sort(names)
+	names = slices.Compact(names)
+	if len(names) > math.MaxUint8+1 {
+		return nil, bad(where, "has %d different labels; 256 classes are the most", len(names))
+	}
+	for i, w := range words {
+		if w == "" {
+			return nil, bad(where, "has no label in line %d", lines[i])
+		}
+		k, _ := slices.BinarySearch(names, w)
+		labels[i] = uint8(k)
+	}
+	return labels, nil
+}
+
+var errLabel = errors.New("labels are whole numbers from 0 to 255")
+
+func asLabel(v float64) (uint8, error) {
+	if !(v >= 0 && v <= math.MaxUint8) || v != math.Trunc(v) {
+		return 0, errLabel
+	}
+	return uint8(v), nil
+}
+
+// npzNames are what the arrays of cases and labels go by: a set that is divided
+// already, or not.
+var npzNames = struct{ divided, whole [][2]string }{
+	divided: [][2]string{{"x_train", "y_train"}, {"x_test", "y_test"}},
+	whole:   [][2]string{{"x", "y"}, {"data", "target"}, {"X", "y"}, {"images", "labels"}},
+}
+
+// parseNPZ reads a NumPy archive.
+func parseNPZ(cfg sweeps.Data, raw []byte, limit int64) (files, error) {
+	zr, err := zip.NewReader(bytes.NewReader(raw), int64(len(raw)))
+	if err != nil {
+		return files{}, bad(cfg.Name, "is not a .npz file that can be read: %w", err)
+	}
+	arrays := map[string]array{}
+	var names []string
+	for _, entry := range zr.File {
+		name := strings.TrimSuffix(entry.Name, ".npy")
+		names = append(names, name)
+		where := cfg.Name + "!" + entry.Name
+		rc, err := entry.Open()
+		if err != nil {
+			return files{}, bad(where, "can't be read: %w", err)
+		}
+		b, err := readLimited(where, rc, limit)
+		if cerr := rc.Close(); err == nil && cerr != nil {
+			err = bad(where, "can't be read: %w", cerr)
+		}
+		if err != nil {
+			return files{}, err
+		}
+		if wanted(name) {
+			if arrays[name], err = parseNPY(where, b); err != nil {
+				return files{}, err
+			}
+		}
+	}
+	pair := func(names [2]string) (table, bool, error) {
+		x, ok1 := arrays[names[0]]
+		y, ok2 := arrays[names[1]]
+		if !ok1 || !ok2 {
+			return table{}, false, nil
+		}
+		t, err := pairTable(cfg.Name+"!"+names[0], x, cfg.Name+"!"+names[1], y)
+		return t, true, err
+	}
+	train, ok1, err1 := pair(npzNames.divided[0])
+	test, ok2, err2 := pair(npzNames.divided[1])
+	if err := errors.Join(err1, err2); err != nil {
+		return files{}, err
+	}
+	if ok1 && ok2 {
+		return train.files(nil, test, nil), nil
+	}
+	for _, names := range npzNames.whole {
+		if t, ok, err := pair(names); ok || err != nil {
+			if err != nil {
+				return files{}, err
+			}
+			return t.split(cfg.SplitSeed)
+		}
+	}
+	return files{}, bad(cfg.Name, "has the arrays %s, and neither x and y (or data and target, images and labels) nor x_train, y_train, x_test and y_test", strings.Join(names, ", "))
+}
+
+func wanted(name string) bool {
+	for _, p := range append(slices.Clone(npzNames.divided), npzNames.whole...) {
+		if slices.Contains(p[:], name) {
+			return true
+		}
+	}
+	return false
+}
+
+// pairTable makes a table of an array of cases and one of labels.
+func pairTable(whereX string, x array, whereY string, y array) (table, error) {
+	if len(x.dims) < 2 {
+		return table{}, bad(whereX, "has %d dimensions, where cases and features are two at least", len(x.dims))
+	}
+	if len(y.dims) == 2 && y.dims[1] == 1 {
+		y.dims = y.dims[:1]
+	}
+	if len(y.dims) != 1 || y.dims[0] != x.dims[0] {
+		return table{}, bad(whereY, "has the shape %v, where %d labels are expected", y.dims, x.dims[0])
+	}
+	width := 1
+	for _, d := range x.dims[1:] {
+		width *= d
+	}
+	if x.dims[0] == 0 || width == 0 {
+		return table{}, bad(whereX, "is empty: its shape is %v", x.dims)
+	}
+	t := table{where: whereX, shape: x.dims[1:], bytes: x.bytes, labels: make([]uint8, y.dims[0])}
+	if x.bytes == nil {
+		t.values = make([]float32, len(x.numbers))
+		for i, v := range x.numbers {
+			t.values[i] = float32(v)
+		}
+		if err := checkFinite(whereX, t.values, width); err != nil {
+			return table{}, err
+		}
+	}
+	for i := range t.labels {
+		var err error
+		if t.labels[i], err = asLabel(y.number(i)); err != nil {
+			return table{}, bad(whereY, "has the label %v in row %d: %w", y.number(i), i+1, err)
+		}
+	}
+	return t, nil
+}
+
+// inflate reads at most limit bytes, uncompressed, of what may be gzipped: the
+// content decides, not the name, since people rename files.
+func inflate(name string, r io.ReadSeeker, limit int64) ([]byte, error) {
+	magic := make([]byte, 2)
+	n, _ := io.ReadFull(r, magic)
+	if _, err := r.Seek(0, io.SeekStart); err != nil {
+		return nil, bad(name, "can't be read: %w", err)
+	}
+	var src io.Reader = r
+	if n == 2 && magic[0] == 0x1f && magic[1] == 0x8b {
+		zr, err := gzip.NewReader(r)
+		if err != nil {
+			return nil, bad(name, "is not a readable gzip file: %w", err)
+		}
+		src = zr
+	}
+	return readLimited(name, src, limit)
+}
+
+// readLimited says what is wrong with what can't be read to its end.
+func readLimited(name string, src io.Reader, limit int64) ([]byte, error) {
+	raw, err := io.ReadAll(io.LimitReader(src, limit+1))
+	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF):
+		return nil, bad(name, "is truncated: its gzip data end early: %w", err)
+	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader):
+		return nil, bad(name, "is corrupt: %w", err)
+	case err != nil:
+		return nil, bad(name, "can't be read: %w", err)
+	case int64(len(raw)) > limit:
+		return nil, bad(name, "is larger than the limit of %d bytes", limit)
+	}
+	return raw, nil
+}

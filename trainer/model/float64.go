@@ -1,0 +1,139 @@
+package model
+
+import (
+	"errors"
+	"fmt"
+
+	"gorgonia.org/gorgonia"
+	"gorgonia.org/tensor"
+
+	"github.com/tenfold-ml/tenfold/sweeps"
+	"github.com/tenfold-ml/tenfold/trainer/engine"
+	"github.com/tenfold-ml/tenfold/trainer/engine/cpu"
+)
+
+// Float64 is a network's loss and gradients in double precision for a fixed
+// number of cases: the same graph, differentiated and compiled in the same way,
+// as [Network] trains, for checking the gradients.
+type Float64 struct {
+	options  Options
+	backend  engine.Backend
+	params   []Param64
+	graph    *trainingGraph
+	gradient *engine.Program // loss and gradients
+	forward  *engine.Program // loss alone
+	loss     []float64       // of one number
+	step     []int64         // of one number
+	kinked   bool
+}
+
+// Param64 is a trainable array of a [Float64] network.
+type Param64 struct {
+	Name  string
+	Shape []int
+	// Value is the network's own memory and may be changed; Grad is what
+	// [Float64.Gradient] computed last.
+	Value, Grad []float64
+}
+
+// NewFloat64 builds the network of cfg with its initial weights, for minibatches
+// of exactly o.BatchSize cases. Errors that are the configuration's fault wrap
+// [ErrConfig].
+func NewFloat64(cfg sweeps.Model, o Options) (n *Float64, err error) {
+	if err := validate(cfg, o); err != nil {
+		return nil, err
+	}
+	arch, err := newArchitecture(cfg, o)
+	if err != nil {
+		return nil, err
+	}
+	n = &Float64{
+		options: o, loss: make([]float64, 1), step: make([]int64, 1),
+		kinked: cfg.Activation == "relu" || cfg.Kind == "convnet",
+	}
+	var values []gorgonia.Value
+	for _, p := range initialParams(arch.parameters(), cfg.Init, o.Seed) {
+		q := Param64{Name: p.Name, Shape: p.Shape, Value: make([]float64, len(p.Value)), Grad: make([]float64, len(p.Value))}
+		for i, v := range p.Value {
+			q.Value[i] = float64(v)
+		}
+		n.params = append(n.params, q)
+		values = append(values, tensor.New(tensor.WithShape(q.Shape...), tensor.WithBacking(q.Value)))
+	}
+	if n.graph, err = newTrainingGraph(arch, tensor.Float64, o.BatchSize, o.Inputs, values); err != nil {
+		return nil, err
+	}
+	if n.backend, err = cpu.New(cpu.Options{Threads: o.Threads, BLAS: o.BLAS}); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, n.Close())
+		}
+	}()
+	loss := engine.Result{Node: n.graph.loss, Into: engine.SliceOf(n.loss)}
+	if n.forward, err = engine.Compile(n.backend, loss); err != nil {
+		return nil, err
+	}
+	results := []engine.Result{loss}
+	for i, g := range n.graph.grads {
+		results = append(results, engine.Result{Node: g, Into: engine.SliceOf(n.params[i].Grad)})
+	}
+	if n.gradient, err = engine.Compile(n.backend, results...); err != nil {
+		return nil, err
+	}
+	return n, nil
+}
+
+// Params returns the parameters, input side first.
+func (n *Float64) Params() []Param64 { return n.params }
+
+// Kinked says whether the loss has points without a derivative: through relu and
+// max-pool.
+func (n *Float64) Kinked() bool { return n.kinked }
+
+// Bind sets the cases: x [BatchSize, Inputs] and labels [BatchSize], which the
+// network keeps, and the step that selects dropout's masks.
+func (n *Float64) Bind(x []float64, labels []int32, step uint64) error {
+	if len(labels) != n.options.BatchSize || len(x) != len(labels)*n.options.Inputs {
+		return fmt.Errorf("bind %d numbers and %d labels: want %d cases of %d features", len(x), len(labels), n.options.BatchSize, n.options.Inputs)
+	}
+	n.step[0] = int64(step)
+	for _, p := range []*engine.Program{n.forward, n.gradient} {
+		if err := p.Bind(n.graph.x, engine.SliceOf(x)); err != nil {
+			return err
+		}
+		if err := p.Bind(n.graph.labels, engine.SliceOf(labels)); err != nil {
+			return err
+		}
+		if p.Uses(n.graph.step) {
+			if err := p.Bind(n.graph.step, engine.SliceOf(n.step)); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// Loss computes the mean loss of the bound cases at the present parameters.
+func (n *Float64) Loss() (float64, error) {
+	err := n.forward.RunAll()
+	return n.loss[0], err
+}
+
+// Gradient computes the loss and every parameter's Grad.
+func (n *Float64) Gradient() (float64, error) {
+	err := n.gradient.RunAll()
+	return n.loss[0], err
+}
+
+// Close stops the network's threads.
+func (n *Float64) Close() error {
+	var errs []error
+	for _, p := range []*engine.Program{n.forward, n.gradient} {
+		if p != nil {
+			errs = append(errs, p.Close())
+		}
+	}
+	return errors.Join(append(errs, n.backend.Close())...)
+}

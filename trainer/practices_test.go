@@ -1,0 +1,234 @@
+package trainer
+
+import (
+	"math"
+	"slices"
+	"testing"
+
+	"github.com/tenfold-ml/tenfold/sweeps"
+)
+
+// The tests of this file fail when one of the practices is broken between its
+// setting and the run, whatever its own package says.
+
+// watched shows a network's weights before each of its steps, and at the end.
+type watched struct {
+	network
+	seen func(weights [][]float32, grads bool)
+}
+
+func (w *watched) TrainStep(x []float32, labels []int32, step uint64) (float64, int, error) {
+	w.show(false)
+	loss, wrong, err := w.network.TrainStep(x, labels, step)
+	w.show(true)
+	return loss, wrong, err
+}
+
+func (w *watched) Close() error {
+	w.show(false)
+	return w.network.Close()
+}
+
+func (w *watched) show(grads bool) {
+	var arrays [][]float32
+	for _, p := range w.Params() {
+		if grads {
+			arrays = append(arrays, slices.Clone(p.Grad))
+		} else {
+			arrays = append(arrays, slices.Clone(p.Value))
+		}
+	}
+	w.seen(arrays, grads)
+}
+
+// watch runs a trial and returns the weights before each step and after the last,
+// and the gradients of each step before they are limited.
+func watch(t *testing.T, cfg sweeps.Config) (r *runner, weights, grads [][][]float32) {
+	t.Helper()
+	r = newRunner(t, cfg)
+	r.wrap = func(n network) network {
+		return &watched{n, func(arrays [][]float32, isGrads bool) {
+			if isGrads {
+				grads = append(grads, arrays)
+			} else {
+				weights = append(weights, arrays)
+			}
+		}}
+	}
+	if err := r.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	return r, weights, grads
+}
+
+func norm(arrays ...[]float32) float64 {
+	sum := 0.0
+	for _, a := range arrays {
+		for _, v := range a {
+			sum += float64(v) * float64(v)
+		}
+	}
+	return math.Sqrt(sum)
+}
+
+func difference(a, b []float32) []float32 {
+	d := slices.Clone(a)
+	for i := range d {
+		d[i] -= b[i]
+	}
+	return d
+}
+
+// The metrics say in how many steps the gradient was limited, and no plain step is
+// longer than the rate times the limit.
+func TestGradientsAreLimitedAndCounted(t *testing.T) {
+	t.Parallel()
+	cfg := smallConfig()
+	cfg.Train.Momentum, cfg.Train.Epochs, cfg.Train.ClipNorm = 0, 3, 1.2
+	r, weights, grads := watch(t, cfg)
+	curve := r.result(t).Curve
+	steps := len(grads) / len(curve)
+	some := false
+	for e, m := range curve {
+		clipped, sum := 0, 0.0
+		for s := e * steps; s < (e+1)*steps; s++ {
+			size := norm(grads[s]...)
+			sum += size
+			if size > cfg.Train.ClipNorm {
+				clipped++
+			}
+			var moved [][]float32
+			for i, w := range weights[s+1] {
+				moved = append(moved, difference(w, weights[s][i]))
+			}
+			if want := m.LearningRate * min(size, cfg.Train.ClipNorm); math.Abs(norm(moved...)-want) > 1e-4*want {
+				t.Errorf("step %d moves by %v, want %v", s, norm(moved...), want)
+			}
+		}
+		if want := float64(clipped) / float64(steps); m.Clipped != want || math.Abs(m.GradientNorm-sum/float64(steps)) > 1e-9*sum {
+			t.Errorf("epoch %d: clipped %v, norm %v; want %v, %v", e+1, m.Clipped, m.GradientNorm, want, sum/float64(steps))
+		}
+		some = some || m.Clipped > 0 && m.Clipped < 1
+	}
+	if !some {
+		t.Error("no epoch has steps above and below the limit: the test says little")
+	}
+}
+
+// The metrics have |update| / |weights| of every parameter at each epoch's last step.
+func TestUpdateRatiosAreReported(t *testing.T) {
+	t.Parallel()
+	for name, change := range map[string]func(*sweeps.Train){
+		"classical": func(*sweeps.Train) {},
+		"nesterov":  func(c *sweeps.Train) { c.Nesterov = true },
+		"adam": func(c *sweeps.Train) {
+			c.Optimizer, c.LearningRate, c.Adam = "adam", 0.001, sweeps.Adam{Beta1: 0.9, Beta2: 0.999, Epsilon: 1e-8}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			cfg := smallConfig()
+			cfg.Train.Epochs = 2
+			change(&cfg.Train)
+			r, weights, grads := watch(t, cfg)
+			curve := r.result(t).Curve
+			steps := len(grads) / len(curve)
+			names := []string{"dense0.weight", "dense0.bias", "dense1.weight", "dense1.bias", "dense2.weight", "dense2.bias"}
+			for e, m := range curve {
+				before, after := weights[(e+1)*steps-1], weights[(e+1)*steps]
+				for i, name := range names {
+					want := norm(difference(after[i], before[i])) / norm(after[i])
+					if got := m.UpdateRatio[name]; !(want > 0) || math.Abs(got-want) > 1e-3*want {
+						t.Errorf("epoch %d: the ratio of %s is %v, want %v", e+1, name, got, want)
+					}
+				}
+				if len(m.UpdateRatio) != len(names) {
+					t.Errorf("epoch %d: %d ratios, want %d", e+1, len(m.UpdateRatio), len(names))
+				}
+			}
+		})
+	}
+}
+
+// The rate is divided when the validation error has not fallen for so many
+// epochs, by what the setting says, and the run ends when it is tiny.
+func TestTheRateFollowsThePlateaus(t *testing.T) {
+	t.Parallel()
+	for _, divideBy := range []float64{2, 5} {
+		cfg := smallConfig()
+		cfg.Train.Epochs = 60
+		cfg.Train.Schedule = sweeps.Schedule{Kind: "plateau", DivideBy: divideBy, Patience: 2, StopBelow: 0.1 / (divideBy * divideBy * 1.5)}
+		r := newRunner(t, cfg)
+		if err := r.run(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		curve := r.result(t).Curve
+		rate, best, waited := 0.1, math.Inf(1), 0
+		for e, m := range curve {
+			if m.LearningRate != rate {
+				t.Errorf("by %v: epoch %d has the rate %v, want %v", divideBy, e+1, m.LearningRate, rate)
+			}
+			if m.ValidationError < best {
+				best, waited = m.ValidationError, 0
+			} else if waited++; waited == 2 {
+				rate, waited = rate/divideBy, 0
+			}
+		}
+		if len(curve) == 60 || rate >= cfg.Train.Schedule.StopBelow {
+			t.Errorf("by %v: ended after %d epochs with a rate of %v, which is not below %v", divideBy, len(curve), rate, cfg.Train.Schedule.StopBelow)
+		}
+	}
+}
+
+// With max_norm, the weights that enter a unit are within the limit after every step.
+func TestMaxNormHoldsThroughoutARun(t *testing.T) {
+	t.Parallel()
+	largest := func(limit float64) float64 {
+		cfg := smallConfig()
+		cfg.Train.Epochs, cfg.Train.MaxNorm = 2, limit
+		_, weights, _ := watch(t, cfg)
+		widths := []int{24, 16}
+		top := 0.0
+		for _, arrays := range weights[1:] { // the first are the initial ones
+			for layer, units := range widths {
+				w := arrays[2*layer]
+				for unit := range units {
+					var column []float32
+					for i := unit; i < len(w); i += units {
+						column = append(column, w[i])
+					}
+					top = max(top, norm(column))
+				}
+			}
+		}
+		return top
+	}
+	if free := largest(0); free <= 1 {
+		t.Fatalf("without a limit the largest norm is %v: the test says nothing", free)
+	}
+	if got := largest(1); got > 1 {
+		t.Errorf("with a limit of 1 the largest norm is %v", got)
+	}
+}
+
+// The loss is a mean, so the first step moves about as far whatever the size of the
+// minibatch. That it is exact, package model's tests show.
+func TestTheRateIsIndependentOfTheBatchSize(t *testing.T) {
+	t.Parallel()
+	moved := map[int]float64{}
+	for _, size := range []int{100, 200, 400} {
+		cfg := smallConfig()
+		cfg.Model.Dropout = sweeps.Dropout{}
+		cfg.Train.Epochs, cfg.Train.ClipNorm, cfg.Train.BatchSize = 1, 0, size
+		_, weights, _ := watch(t, cfg)
+		var update [][]float32
+		for i, w := range weights[1] {
+			update = append(update, difference(w, weights[0][i]))
+		}
+		moved[size] = norm(update...)
+	}
+	// A sum instead of the mean would move four times as far.
+	if ratio := moved[400] / moved[100]; ratio < 0.6 || ratio > 1.3 {
+		t.Errorf("the first step moves by %v: four times the cases, %v times as far", moved, ratio)
+	}
+}
