@@ -1,0 +1,6 @@
+// Package bench is where measurements live, each in a folder of its own with a
+// main that prints its figures; docs/benchmarks.md keeps them. bench/engine measures
+// the way from spec to results without any training, bench/nooptrainer is
+// the trainer that does nothing for it, and bench/internal/rig puts the embedded
+// engine together for both and for the tests that need the real thing.
+package bench

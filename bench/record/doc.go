@@ -1,0 +1,3 @@
+// Package record records histories of real sweeps for the replay tests of package
+// workflows; see the end of that package's documentation.
+package record
