@@ -1,0 +1,82 @@
+# Everything a user or contributor runs. `make` alone explains itself.
+
+BIN     := bin
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+GO      ?= go
+LDFLAGS := -s -w -X main.version=$(VERSION)
+
+# Packages that link the embedded Temporal server. Building it for the first
+# time takes minutes, so everything else is tested first.
+SERVER_PACKAGES := ./cmd/sweep/... ./internal/devserver/... ./bench/...
+UNIT_PACKAGES    = $$($(GO) list ./... | grep -v -e /cmd/sweep -e /internal/devserver -e /bench)
+
+.DEFAULT_GOAL := help
+.PHONY: help
+help: ## Show this help
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+# sweep is built as the tests are, so that both share one compiled server; the
+# trainer is static, so that it runs on any node.
+.PHONY: build
+build: ## Build bin/sweep and bin/trainer (the first time takes minutes)
+	$(GO) build -ldflags "$(LDFLAGS)" -o $(BIN)/ ./cmd/sweep
+	CGO_ENABLED=0 $(GO) build -ldflags "$(LDFLAGS)" -o $(BIN)/ ./cmd/trainer
+
+.PHONY: demo
+demo: build ## Train a small grid on MNIST and average its ten best networks
+	$(BIN)/sweep run recipes/demo.yaml
+
+.PHONY: demo-short
+demo-short: build ## The demo in half a minute, on a part of the data, from scratch
+	rm -rf $(BIN)/demo-short && $(BIN)/sweep --dir $(BIN)/demo-short run recipes/demo-short.yaml
+
+.PHONY: test
+test: test-unit test-server ## Run all tests but the slow ones
+
+.PHONY: test-unit
+test-unit: ## Run the tests that need no server: seconds
+	$(GO) test $(UNIT_PACKAGES)
+
+.PHONY: test-server
+test-server: ## Run the tests that start the embedded server and real commands
+	$(GO) test $(SERVER_PACKAGES)
+
+.PHONY: test-race
+test-race: ## Run all tests under the race detector (builds the server once more)
+	$(GO) test -race ./...
+
+.PHONY: test-race-unit
+test-race-unit: ## Run the tests that need no server under the race detector
+	$(GO) test -race $(UNIT_PACKAGES)
+
+.PHONY: test-faults
+test-faults: ## Kill a sweep over and over and compare what comes out: minutes
+	$(GO) test -tags faults -count 1 -timeout 30m ./internal/faults/...
+
+.PHONY: cover
+cover: ## Test coverage of the domain, which has to be above 90%
+	@mkdir -p $(BIN)
+	$(GO) test -coverpkg ./sweeps/... -coverprofile $(BIN)/cover.out ./sweeps/...
+	@$(GO) tool cover -func $(BIN)/cover.out | awk 'END {print "coverage of sweeps/: " $$3; exit $$3 + 0 <= 90}'
+
+.PHONY: lint
+lint: $(BIN)/golangci-lint ## Check format, style and module files
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { echo "run gofmt on:"; gofmt -l $$(git ls-files '*.go'); exit 1; }
+	$(GO) mod tidy -diff
+	$(BIN)/golangci-lint run ./...
+
+$(BIN)/golangci-lint: tools/lint/go.mod tools/lint/go.sum
+	$(GO) -C tools/lint build -o $(CURDIR)/$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+.PHONY: bench
+bench: build ## Measure the engine: trials a second, start-up, memory
+	$(GO) run ./bench/startup -sweep $(BIN)/sweep
+	$(GO) run ./bench/engine
+
+.PHONY: generate
+generate: ## Regenerate what is generated (docs/spec.schema.json)
+	$(GO) generate ./...
+
+.PHONY: clean
+clean: ## Remove binaries; sweeps and their store under .tenfold stay
+	rm -rf $(BIN)
