@@ -21,8 +21,9 @@ type Config struct {
 
 // Data says what the network learns from and how it is prepared.
 type Data struct {
-	// Name is a built-in data set ("mnist"), a directory of idx files, or a URL
-	// of a .tar.gz of them.
+	// Name is a built-in data set, such as "mnist" or "parity"; a directory of idx
+	// files; a file (.csv, .npz, .npy or .txt); or a URL of one, or of a .tar.gz of
+	// idx files.
 	Name string `json:"name" yaml:"name"`
 	// SHA256 is the checksum of what a URL must serve, in hex; required for
 	// URLs and meaningless otherwise.
@@ -34,8 +35,20 @@ type Data struct {
 	// its number from 1. Empty means the one that the header calls label, class,
 	// target or y, else the last.
 	Label string `json:"label,omitzero" yaml:"label"`
+	// Cases is the number of cases to train and validate with that are generated.
+	Cases int `json:"cases,omitzero" yaml:"cases"`
+	// Test is the size of the test split of a data set that comes without one; 0 is
+	// a sixth of the cases, a tenth of a text.
+	Test int `json:"test,omitzero" yaml:"test"`
+	// Bits is the number of bits whose parity is asked for, or those of a number to
+	// sort; Numbers is how many of these there are.
+	Bits    int `json:"bits,omitzero" yaml:"bits"`
+	Numbers int `json:"numbers,omitzero" yaml:"numbers"`
+	// Length is the number of steps of the adding problem, of symbols to copy, or
+	// of a window of text.
+	Length int `json:"length,omitzero" yaml:"length"`
 	// Validation is the number of cases held out of the training split. Default:
-	// 10000, or a sixth of Limit if that is fewer.
+	// 10000, or a sixth of Limit or of Cases if that is fewer.
 	Validation int `json:"validation" yaml:"validation"`
 	// Limit uses only the first Limit cases of the training split, before
 	// the validation cases are held out; 0 uses all. For trying things quickly.
@@ -71,15 +84,18 @@ type Augment struct {
 
 // Model describes the network.
 type Model struct {
-	// Kind is "mlp" or "convnet".
+	// Kind is "mlp", "convnet", "lstm" or "rnn", a recurrent network without gates.
 	Kind string `json:"kind" yaml:"kind"`
 	// Conv are the convolutional layers of a convnet, input side first, which come
 	// before the hidden ones.
 	Conv []ConvLayer `json:"conv,omitzero" yaml:"conv"`
-	// Hidden is the width of each hidden layer, input side first.
+	// Hidden is the width of each hidden layer, input side first; of recurrent
+	// models these are the recurrent layers.
 	Hidden []int `json:"hidden" yaml:"hidden"`
 	// Activation of the hidden layers: "relu", "tanh" or "sigmoid".
 	Activation string `json:"activation" yaml:"activation"`
+	// ForgetBias is what the biases of an lstm's forget gates start at. Default: 1.
+	ForgetBias float64 `json:"forget_bias,omitzero" yaml:"forget_bias"`
 	// Init draws the initial weights and biases.
 	Init Init `json:"init" yaml:"init"`
 	// Dropout is applied while training only.
@@ -109,6 +125,10 @@ type Train struct {
 	// BatchSize is the number of cases per update; the loss is their mean, so
 	// the learning rate's effect does not depend on it.
 	BatchSize int `json:"batch_size,omitzero" yaml:"batch_size"`
+	// CarryState has each window of a text begin in the state that the window before
+	// it ended in, without a gradient through it: truncated back-propagation through
+	// time. Default: true for recurrent models of text.
+	CarryState bool `json:"carry_state,omitzero" yaml:"carry_state"`
 	// Epochs is the number of passes over the training cases.
 	Epochs int `json:"epochs" yaml:"epochs"`
 	// LearningRate is the rate of the first epoch. Default: 0.1 for SGD, 0.001 for

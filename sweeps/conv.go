@@ -173,9 +173,6 @@ func (m *Model) normalize() {
 
 const convnet = "convnet"
 
-// mnistPlanes are MNIST's, the only shape that is known before the data are read.
-var mnistPlanes = Planes{1, 28, 28}
-
 // checkConv checks convolutions against the kind of the model and, where that is
 // known, the shape of the data.
 func (d *decoder) checkConv() {
@@ -196,11 +193,12 @@ func (d *decoder) checkConv() {
 	case !convnets && d.given(path):
 		d.problem(d.keys[path], path, "has no effect when model.kind is %s; remove it, or set kind: convnet", d.spec.Model.Kind)
 	}
-	if d.spec.Data.Name != "mnist" {
+	planes, known := knownPlanes[d.spec.Data.Name]
+	if !known {
 		return
 	}
-	if _, err := ConvPlanes(mnistPlanes, d.spec.Model.Conv); err != nil && !isSwept {
-		d.problem(d.where(path), path, "%v, for MNIST's 28×28", err)
+	if _, err := ConvPlanes(planes, d.spec.Model.Conv); err != nil && !isSwept {
+		d.problem(d.where(path), path, "%v, for the %d×%d of %s", err, planes.Height, planes.Width, d.spec.Data.Name)
 	}
 	if !isSwept || swept.IsRange() {
 		return
@@ -211,9 +209,9 @@ func (d *decoder) checkConv() {
 			continue // reported where values are checked
 		}
 		list, _ := layers.Interface().([]ConvLayer)
-		if _, err := ConvPlanes(mnistPlanes, list); err != nil {
+		if _, err := ConvPlanes(planes, list); err != nil {
 			at := fmt.Sprintf("parameters.%s.values[%d]", path, i)
-			d.problem(d.values[join("parameters", path+".values")].list[i].position, at, "%v, for MNIST's 28×28", err)
+			d.problem(d.values[join("parameters", path+".values")].list[i].position, at, "%v, for the %d×%d of %s", err, planes.Height, planes.Width, d.spec.Data.Name)
 		}
 	}
 }

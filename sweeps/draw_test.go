@@ -49,6 +49,9 @@ func drawSpec(t *rapid.T) map[string]any {
 			maybe(data, "validation", whole(1, 59_999))
 		}
 		maybe(data, "split_seed", whole(0, 1e9))
+		if rapid.Bool().Draw(t, "generated") {
+			return map[string]any{"name": "copy", "cases": whole(3, 1e6)(), "validation": 2, "length": whole(2, 30)(), "test": whole(1, 99)()}
+		}
 		if rapid.Bool().Draw(t, "table") {
 			data["name"] = "./table.csv"
 			maybe(data, "header", func() any { return rapid.SampledFrom([]string{"present", "absent"}).Draw(t, "header") })
@@ -61,7 +64,14 @@ func drawSpec(t *rapid.T) map[string]any {
 	})
 	maybe(spec, "model", func() any {
 		model := map[string]any{}
-		if rapid.Bool().Draw(t, "convnet") {
+		data, _ := spec["data"].(map[string]any)
+		switch _, generated := data["cases"]; {
+		case generated || rapid.Bool().Draw(t, "lstm"):
+			model["kind"] = "lstm"
+			maybe(model, "forget_bias", number(-2, 5))
+			maybe(model, "hidden", func() any { return []any{whole(1, 99)()} })
+			return model
+		case rapid.Bool().Draw(t, "convnet"):
 			model["kind"], model["conv"] = "convnet", []any{map[string]any{"channels": whole(1, 64)(), "kernel": whole(2, 5)(), "padding": 1, "pool": whole(0, 2)()}}
 		}
 		maybe(model, "hidden", func() any { return rapid.SliceOfN(rapid.IntRange(1, 2048), 1, 4).Draw(t, "hidden") })

@@ -55,6 +55,9 @@ func fillConfig(spec *Spec, given func(path string) bool) {
 	if limit := spec.Data.Limit; limit > 0 && !given("data.validation") {
 		spec.Data.Validation = max(1, min(spec.Data.Validation, limit/limitShare))
 	}
+	spec.Data.fillSized(given)
+	_, kindSwept := spec.Parameters["model.kind"]
+	spec.fillRecurrent(kindSwept, given)
 	if spec.Model.Init.Kind == "normal" && !given("model.init.scale") {
 		spec.Model.Init.Scale = normalInitScale
 	}
@@ -72,8 +75,9 @@ func fillConfig(spec *Spec, given func(path string) bool) {
 	if _, swept := spec.Parameters["data.standardize"]; !swept {
 		spec.Data.normalize()
 	}
-	if _, swept := spec.Parameters["model.kind"]; !swept {
+	if !kindSwept {
 		spec.Model.normalize()
+		spec.normalizeRecurrent()
 	}
 }
 
@@ -96,6 +100,7 @@ func (c *Config) normalize() {
 	c.Data.normalize()
 	c.Model.normalize()
 	c.Train.normalize()
+	c.normalizeRecurrent()
 }
 
 func (d *Data) normalize() {

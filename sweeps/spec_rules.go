@@ -39,11 +39,16 @@ var rules = map[string]rule{
 	"name":    {doc: "Name of the sweep.", pattern: regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`), format: "a lower-case letter, then lower-case letters, digits and dashes, at most 40 in all"},
 	"seed":    {doc: "Root of every random stream: initialisation, shuffling, dropout.", max: MaxSafeInteger},
 
-	"data.name":           {doc: "Built-in data set (mnist), a directory of idx files (./mnist), or the URL of a .tar.gz of them.", fixed: "a sweep has one data set"},
+	"data.name":           {doc: "Built-in data set (mnist, fashion-mnist), generated one (parity, sorting, adding, copy), directory of idx files (./mnist), file (.csv, .npz, .npy, .txt), or URL.", fixed: "a sweep has one data set"},
 	"data.sha256":         {doc: "Checksum of what a URL must serve, 64 hex digits.", pattern: regexp.MustCompile(`^[0-9a-f]{64}$`), format: "64 lower-case hex digits", fixed: "a sweep has one data set"},
 	"data.header":         {doc: "Whether the first line of a .csv is a header. Default: it is if no feature in it is a number.", words: []string{"present", "absent"}, fixed: "a sweep has one data set"},
 	"data.label":          {doc: "Column of a .csv that has the labels: its name in the header, or its number from 1. Default: the one called label, class, target or y, else the last.", pattern: regexp.MustCompile(`^\S(.*\S)?$`), format: "the name of a column or its number", fixed: "a sweep has one data set"},
-	"data.validation":     {doc: "Number of cases held out of the training split. Default: 10000, or a sixth of limit.", min: 1, max: 1e9, fixed: sameSplit},
+	"data.cases":          {doc: "Number of cases to train and validate with of a generated data set. Default: 110000.", min: 2, max: 1e9, fixed: "a sweep has one data set"},
+	"data.test":           {doc: "Number of test cases of a data set that comes without a test split. Default: 10000 for a generated one, else a sixth of the cases, a tenth of a text.", min: 1, max: 1e9, fixed: "a sweep has one data set"},
+	"data.bits":           {doc: "Number of bits: of parity's input (default 20), or of each number to sort (6).", min: 1, max: 10_000, fixed: "a sweep has one data set"},
+	"data.numbers":        {doc: "How many numbers to sort. Default: 10.", min: 2, max: 1000, fixed: "a sweep has one data set"},
+	"data.length":         {doc: "Steps of adding (default 100), symbols to copy (20), or symbols of a window of text (100).", min: 2, max: 100_000, fixed: "a sweep has one data set"},
+	"data.validation":     {doc: "Number of cases held out of the training split. Default: 10000, or a sixth of limit or of cases.", min: 1, max: 1e9, fixed: sameSplit},
 	"data.limit":          {doc: "Use only the first cases of the training split; 0 uses all.", max: 1e9, fixed: sameSplit},
 	"data.split_seed":     {doc: "Decides which cases are held out. Default: seed.", max: MaxSafeInteger, fixed: sameSplit},
 	"data.standardize":    {doc: "Scale every feature to zero mean and unit variance, fitted on the training cases."},
@@ -52,10 +57,11 @@ var rules = map[string]rule{
 	"data.augment.rotate": {doc: "Turn training images about their centre by up to so many degrees, either way.", max: 180},
 	"data.augment.noise":  {doc: "Standard deviation of the normal noise added to the inputs of training cases, after standardising.", max: 1000},
 
-	"model.kind":           {doc: "Kind of network.", words: []string{"mlp", convnet}, later: []string{"lstm"}},
+	"model.kind":           {doc: "Kind of network.", words: []string{"mlp", convnet, lstm, rnn}},
 	"model.conv":           {doc: "Convolutional layers of a convnet, input side first; the hidden layers follow.", minItems: 1, maxItems: 100},
 	"model.hidden":         {doc: "Width of each hidden layer, input side first.", min: 1, max: 100_000, minItems: 1, maxItems: 100},
 	"model.activation":     {doc: "Activation of the hidden layers.", words: []string{"relu", "tanh", "sigmoid"}},
+	"model.forget_bias":    {doc: "Initial bias of the forget gates of an lstm. Default: 1.", min: -1000, max: 1000},
 	"model.init.kind":      {doc: "Initial weights: scaled is scale/sqrt(fan_in)*N(0,1), normal is scale*N(0,1), he is scale*sqrt(2/fan_in)*N(0,1), sign is +-scale/sqrt(fan_in).", words: []string{"scaled", "normal", "he", "sign"}},
 	"model.init.scale":     {doc: "Multiplies the initial weights. Default: 0.02 for normal, else 1.", minOpen: true, max: 1000},
 	"model.init.bias":      {doc: "Biases of hidden units are uniform in [-bias, bias]. Default: 2 for sign, else 0.", max: 1000},
@@ -64,6 +70,7 @@ var rules = map[string]rule{
 
 	"train.batch_size":          {doc: "Cases per update.", min: 1, max: 1_000_000},
 	"train.epochs":              {doc: "Passes over the training cases.", min: 1, max: 1_000_000},
+	"train.carry_state":         {doc: "Whether a window of text begins in the state that the one before ended in. Default: true for text."},
 	"train.learning_rate":       {doc: "Learning rate of the first epoch. Default: 0.1 for sgd, 0.001 for adam.", minOpen: true, max: 1e6},
 	"train.optimizer":           {doc: "sgd is stochastic gradient descent with momentum. Default: sgd.", words: []string{"sgd", "adam"}},
 	"train.momentum":            {doc: "Coefficient of the momentum of sgd. Default: 0.9.", max: 1, maxOpen: true},
@@ -127,9 +134,6 @@ var plannedKeys = map[string]bool{
 	"early_stop": true, "budget": true, "metric.target": true,
 	"resources.gpus": true, "trainer.image": true, "trainer.artifact": true,
 }
-
-// builtInData are the names of data sets that need no path.
-var builtInData = []string{"mnist"}
 
 // check returns what is wrong with the value of the setting at path and what to
 // do, or "". The value has the setting's type already.
@@ -256,8 +260,6 @@ func checkDataName(name string) string {
 		return fmt.Sprintf("is a URL with the scheme %.20s, which is not available yet; use https, http or a directory", scheme)
 	case isURL:
 		return checkURL(rest)
-	case strings.HasSuffix(name, ".npy"):
-		return "names a single array, where cases and labels are two; put both into a .npz"
 	case strings.ContainsAny(name, `/\.`), slices.Contains(builtInData, name):
 		return ""
 	}

@@ -45,6 +45,14 @@ func (w *yamlWriter) omit(path string, value reflect.Value) bool {
 		return value.IsZero()
 	case "model.conv":
 		return value.IsZero()
+	case "data.cases", "data.test", "data.bits", "data.numbers", "data.length":
+		return value.IsZero()
+	case "model.activation":
+		return w.spec.uses() == kinds{lstm: true}
+	case "model.forget_bias":
+		return !w.spec.uses().lstm
+	case "train.carry_state":
+		return w.spec.custom() || w.spec.uses().others || !w.spec.Data.IsText()
 	case "trainer", customSection:
 		return !w.spec.custom() || value.IsZero()
 	case "parameters":

@@ -5,9 +5,6 @@ import (
 	"strings"
 )
 
-// mnistTraining is the size of MNIST's training split.
-const mnistTraining = 60_000
-
 // required reports what every spec has to say.
 func (d *decoder) required(root *node) {
 	if root.kind != mapNode {
@@ -62,9 +59,13 @@ func (d *decoder) checkConfig() {
 	if !d.faulty("data") {
 		d.checkData()
 		d.checkStandardize()
+		d.checkSized()
 	}
 	if !d.faulty("model.kind") && !d.faulty("model.conv") {
 		d.checkConv()
+	}
+	if !d.faulty("model.kind") && !d.faulty("train.carry_state") {
+		d.checkRecurrent()
 	}
 	if !d.faulty("train.schedule") {
 		d.checkSchedule()
@@ -88,10 +89,7 @@ func (d *decoder) checkData() {
 			d.problem(d.where(path), path, "is about the columns of a .csv file, and data.name is none; remove it")
 		}
 	}
-	available, whose := data.Limit, "data.limit"
-	if data.Name == "mnist" && (available == 0 || available > mnistTraining) {
-		available, whose = mnistTraining, "the size of MNIST's training split"
-	}
+	available, whose := data.available()
 	if available > 0 && data.Validation >= available && data.Validation > 0 {
 		d.problem(d.where("data.validation", "data.limit"), "data.validation",
 			"is %d, which leaves nothing to train on; it has to be below %s, %d", data.Validation, whose, available)

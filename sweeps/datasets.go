@@ -1,0 +1,136 @@
+package sweeps
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// builtInData are the names of data sets that need no path.
+var builtInData = []string{"mnist", "fashion-mnist", "parity", "sorting", "adding", "copy"}
+
+// trainingCases are the sizes of the training splits that are known before the
+// data are read.
+var trainingCases = map[string]int{"mnist": 60_000, "fashion-mnist": 60_000}
+
+// knownPlanes are the shapes of cases that are known before the data are read.
+var knownPlanes = map[string]Planes{"mnist": {1, 28, 28}, "fashion-mnist": {1, 28, 28}}
+
+// sized are the defaults of the settings of a kind of data set whose size the spec
+// decides; 0 means that it does not have the setting.
+type sized struct{ cases, test, bits, numbers, length int }
+
+// The generated data sets by name, and text under "text".
+var sizedData = map[string]sized{
+	"parity":  {cases: 110_000, test: 10_000, bits: 20},
+	"sorting": {cases: 110_000, test: 10_000, bits: 6, numbers: 10},
+	"adding":  {cases: 110_000, test: 10_000, length: 100},
+	"copy":    {cases: 110_000, test: 10_000, length: 20},
+	text:      {length: 100},
+}
+
+// text is the kind of a data set of running text.
+const text = "text"
+
+// IsText says whether the data set is running text, for character models: a file
+// whose name ends in .txt or .txt.gz.
+func (d Data) IsText() bool { return strings.HasSuffix(strings.TrimSuffix(d.Name, ".gz"), ".txt") }
+
+// IsGenerated says whether the data set is made by a formula from SplitSeed, Cases,
+// Test and what else its kind takes.
+func (d Data) IsGenerated() bool { return d.kind() != text && sizedData[d.kind()] != sized{} }
+
+// kind is the key of sizedData, if it has one.
+func (d Data) kind() string {
+	if d.IsText() {
+		return text
+	}
+	return d.Name
+}
+
+// sequential says that the features of a case are steps in time, whose scale is
+// part of the task.
+func (d Data) sequential() bool { return sizedData[d.kind()].length > 0 }
+
+// sizes pairs the settings with their fields and this kind's defaults.
+func (d *Data) sizes() []sizeSetting {
+	s := sizedData[d.kind()]
+	return []sizeSetting{
+		{"data.cases", &d.Cases, s.cases}, {"data.bits", &d.Bits, s.bits},
+		{"data.numbers", &d.Numbers, s.numbers}, {"data.length", &d.Length, s.length},
+	}
+}
+
+type sizeSetting struct {
+	path    string
+	field   *int
+	initial int
+}
+
+// fillSized sets the defaults of a data set whose size the spec decides.
+func (d *Data) fillSized(given func(path string) bool) {
+	for _, s := range d.sizes() {
+		if !given(s.path) {
+			*s.field = s.initial
+		}
+	}
+	if !given("data.test") {
+		d.Test = sizedData[d.kind()].test
+	}
+	if d.Cases > 0 && !given("data.validation") {
+		d.Validation = max(1, min(d.Validation, d.Cases/limitShare))
+	}
+	if d.sequential() && !given("data.standardize") {
+		d.Standardize = false
+	}
+}
+
+// checkSized reports settings of another kind of data set.
+func (d *decoder) checkSized() {
+	data := &d.spec.Data
+	for _, s := range data.sizes() {
+		if s.initial == 0 && d.given(s.path) {
+			var users []string
+			for _, name := range append(slices.Clone(builtInData), text) {
+				other := Data{Name: name}
+				if name == text {
+					other.Name = "x.txt"
+				}
+				for _, o := range other.sizes() {
+					if o.path == s.path && o.initial > 0 {
+						users = append(users, name)
+					}
+				}
+			}
+			d.problem(d.where(s.path), s.path, "has no effect on this data set; it is for %s", strings.Join(users, ", "))
+		}
+	}
+	divided := data.IsGenerated() || data.IsText() || isFileOfCases(data.Name)
+	if !divided && d.given("data.test") {
+		d.problem(d.where("data.test"), "data.test", "has no effect on a data set that comes with a test split; it is for single files and generated data")
+	}
+	if data.IsText() && data.Standardize {
+		d.problem(d.where("data.standardize"), "data.standardize", "has no meaning for text, whose inputs are symbols; remove it")
+	}
+}
+
+// isFileOfCases says whether a data set is one file of cases, which has to be
+// divided.
+func isFileOfCases(name string) bool {
+	name = strings.TrimSuffix(name, ".gz")
+	return strings.HasSuffix(name, ".csv") || strings.HasSuffix(name, ".npz") || strings.HasSuffix(name, ".npy")
+}
+
+// available is the number of cases to train and validate with, as far as the spec
+// tells, and whose number it is.
+func (d Data) available() (cases int, whose string) {
+	cases, whose = d.Limit, "data.limit"
+	known := trainingCases[d.Name]
+	switch {
+	case d.Cases > 0 && (cases == 0 || cases > d.Cases):
+		return d.Cases, "data.cases"
+	case known > 0 && (cases == 0 || cases > known):
+		return known, fmt.Sprintf("the size of the training split of %s", d.Name)
+	}
+	return cases, whose
+}
