@@ -80,7 +80,7 @@ func (r *session) epoch(ctx context.Context) error {
 				})
 			}
 		}
-		n := r.training.Fill(r.state.Step, r.x, r.y)
+		n := r.training.Fill(r.state.Step, r.x, r.y, nil)
 		global := uint64(r.state.Epoch)*uint64(steps) + uint64(r.state.Step)
 		loss, wrong, err := r.net.TrainStep(r.x[:n*features], r.y[:n], global)
 		if err != nil {
@@ -185,7 +185,7 @@ func (r *session) seconds() float64 {
 func (r *session) predict(ctx context.Context, batches interface {
 	Cases() int
 	Steps() int
-	Fill(step int, x []float32, labels []int32) int
+	Fill(step int, x []float32, labels []int32, targets []float32) int
 }) ([]float32, error) {
 	probs := make([]float32, batches.Cases()*r.classes)
 	features := len(r.std.Mean)
@@ -194,7 +194,7 @@ func (r *session) predict(ctx context.Context, batches interface {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		n := batches.Fill(step, r.x, nil)
+		n := batches.Fill(step, r.x, nil, nil)
 		if err := r.net.Predict(r.x[:n*features], probs[at:at+n*r.classes]); err != nil {
 			return nil, fmt.Errorf("predicting: %w", err)
 		}

@@ -134,7 +134,7 @@ func TestRunLearnsAndCommits(t *testing.T) {
 		t.Fatal(err)
 	}
 	x := make([]float32, 150*64)
-	data.NewBatches(full.Test, nil, data.NewStandardizer(weights.Mean, weights.Std), 150).Fill(0, x, nil)
+	data.NewBatches(full.Test, nil, data.NewStandardizer(weights.Mean, weights.Std), 150).Fill(0, x, nil, nil)
 	again := make([]float32, 150*4)
 	if err := net.Predict(x, again); err != nil {
 		t.Fatal(err)

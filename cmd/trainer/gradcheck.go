@@ -140,7 +140,7 @@ func someCases(ds *data.Dataset, train []int32, n int, cfg sweeps.Config) (x []f
 	batches.Shuffle(cfg.Seed, 0)
 	narrow := make([]float32, n*ds.Features())
 	labels = make([]int32, n)
-	batches.Fill(0, narrow, labels)
+	batches.Fill(0, narrow, labels, nil)
 	x = make([]float64, len(narrow))
 	for i, v := range narrow {
 		x[i] = float64(v)

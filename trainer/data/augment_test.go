@@ -102,7 +102,7 @@ func filled(t *testing.T, split Split, cfg sweeps.Augment, shape []int, seed uin
 	cases := make([][]float32, split.N)
 	x, y := make([]float32, size*features), make([]int32, size)
 	for step := b.Steps() - 1; step >= 0; step-- { // any order will do
-		for i := range b.Fill(step, x, y) {
+		for i := range b.Fill(step, x, y, nil) {
 			cases[y[i]] = slices.Clone(x[i*features:][:features])
 		}
 	}
@@ -190,11 +190,11 @@ func TestNoiseHasItsVariance(t *testing.T) {
 	b := NewBatches(split, all, Fit(split, features, all, 0), split.N)
 	plain, noisy := make([]float32, split.N*features), make([]float32, split.N*features)
 	b.Shuffle(1, 0)
-	b.Fill(0, plain, nil)
+	b.Fill(0, plain, nil, nil)
 	if err := b.Augment(sweeps.Augment{Noise: sigma}, []int{features}); err != nil {
 		t.Fatal(err)
 	}
-	b.Fill(0, noisy, nil)
+	b.Fill(0, noisy, nil, nil)
 	var sum, squares, fourth float64
 	for i := range plain {
 		d := float64(noisy[i]-plain[i]) / sigma
@@ -221,7 +221,7 @@ func TestBlankEdgesAreStandardised(t *testing.T) {
 		x, seen := make([]float32, 4), map[float64]int{}
 		for epoch := range 20 {
 			b.Shuffle(1, epoch)
-			b.Fill(0, x, nil)
+			b.Fill(0, x, nil, nil)
 			for _, v := range x {
 				seen[math.Round(float64(v)*1e4)/1e4]++
 			}
@@ -261,7 +261,7 @@ func TestFillWithAugmentationDoesNotAllocate(t *testing.T) {
 	}
 	b.Shuffle(1, 0)
 	x, y := make([]float32, 8*64), make([]int32, 8)
-	if n := testing.AllocsPerRun(100, func() { b.Fill(1, x, y) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { b.Fill(1, x, y, nil) }); n != 0 {
 		t.Errorf("Fill allocates %v times", n)
 	}
 }
@@ -279,7 +279,7 @@ func BenchmarkFill(b *testing.B) {
 			x, y := make([]float32, size*features), make([]int32, size)
 			b.ReportAllocs()
 			for b.Loop() {
-				batches.Fill(3, x, y)
+				batches.Fill(3, x, y, nil)
 			}
 			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/size, "ns/image")
 		})

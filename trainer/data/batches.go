@@ -7,6 +7,7 @@ import "github.com/tenfold-ml/tenfold/trainer/philox"
 type Batches struct {
 	split    Split
 	features int
+	outputs  int // of a case
 	std      *Standardizer
 	size     int
 	cases    []int32    // as given
@@ -26,7 +27,11 @@ func NewBatches(split Split, indices []int32, std *Standardizer, size int) *Batc
 			indices[i] = int32(i)
 		}
 	}
-	return &Batches{split: split, features: len(std.Mean), std: std, size: size, cases: indices, order: indices}
+	outputs := 1
+	if split.N > 0 {
+		outputs = max(len(split.Labels), len(split.Targets)) / split.N
+	}
+	return &Batches{split: split, features: len(std.Mean), outputs: outputs, std: std, size: size, cases: indices, order: indices}
 }
 
 // Cases is the number of cases in an epoch.
@@ -46,9 +51,10 @@ func (b *Batches) Shuffle(seed uint64, epoch int) {
 }
 
 // Fill writes minibatch step (from 0) to x, one row of features per case, and
-// to labels, and returns the number of its cases. x has room for size rows and
-// labels for size labels; labels may be nil.
-func (b *Batches) Fill(step int, x []float32, labels []int32) int {
+// to labels or targets, whichever the cases ask for, and returns the number of its
+// cases. x has room for size rows, labels and targets for what size cases ask for;
+// both may be nil.
+func (b *Batches) Fill(step int, x []float32, labels []int32, targets []float32) int {
 	lo := step * b.size
 	hi := min(lo+b.size, len(b.order))
 	for i, c := range b.order[lo:hi] {
@@ -59,8 +65,14 @@ func (b *Batches) Fill(step int, x []float32, labels []int32) int {
 		} else {
 			b.std.Apply(row, b.split.Images[at:][:b.features])
 		}
-		if labels != nil {
-			labels[i] = int32(b.split.Labels[c])
+		at := int(c) * b.outputs
+		if labels != nil && b.split.Labels != nil {
+			for k, l := range b.split.Labels[at:][:b.outputs] {
+				labels[i*b.outputs+k] = int32(l)
+			}
+		}
+		if targets != nil && b.split.Targets != nil {
+			copy(targets[i*b.outputs:][:b.outputs], b.split.Targets[at:])
 		}
 	}
 	return hi - lo

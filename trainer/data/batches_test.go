@@ -224,7 +224,7 @@ func TestBatchesCoverAnEpochOnce(t *testing.T) {
 		x, y := make([]float32, size), make([]int32, size)
 		var seen []int32
 		for step := range b.Steps() {
-			rows := b.Fill(step, x, y)
+			rows := b.Fill(step, x, y, nil)
 			if want := min(size, n-step*size); rows != want {
 				t.Fatalf("step %d has %d cases, want %d", step, rows, want)
 			}
@@ -239,7 +239,7 @@ func TestBatchesCoverAnEpochOnce(t *testing.T) {
 		again := NewBatches(counting(n), nil, Identity(1), size)
 		again.Shuffle(3, epoch)
 		last := b.Steps() - 1
-		rows := again.Fill(last, x, y)
+		rows := again.Fill(last, x, y, nil)
 		if !slices.Equal(y[:rows], seen[last*size:]) {
 			t.Fatalf("the last step alone gives %v, after all others %v", y[:rows], seen[last*size:])
 		}
@@ -260,7 +260,7 @@ func TestShuffleDependsOnSeedAndEpochAlone(t *testing.T) {
 			b.Shuffle(seed, e)
 		}
 		y := make([]int32, 50)
-		b.Fill(0, make([]float32, 50), y)
+		b.Fill(0, make([]float32, 50), y, nil)
 		return y
 	}
 	if !slices.Equal(order(1, 4), order(1, 0, 1, 2, 3, 4)) {
@@ -279,7 +279,7 @@ func TestShuffleDependsOnSeedAndEpochAlone(t *testing.T) {
 func TestFillDoesNotAllocate(t *testing.T) {
 	b := NewBatches(counting(200), nil, Identity(1), 32)
 	x, y := make([]float32, 32), make([]int32, 32)
-	if n := testing.AllocsPerRun(100, func() { b.Fill(2, x, y) }); n != 0 {
+	if n := testing.AllocsPerRun(100, func() { b.Fill(2, x, y, nil) }); n != 0 {
 		t.Errorf("Fill allocates %v times", n)
 	}
 }

@@ -8,16 +8,26 @@ import (
 	"strings"
 )
 
-// Dataset is a classification data set in memory.
+// Dataset is a data set in memory. What a case asks for is one or several labels,
+// or values.
 type Dataset struct {
 	// Name is what it was called when it was first imported.
 	Name string
 	// Digest identifies the content: "sha256:" and 64 hex digits.
 	Digest string
-	// Shape of one case, such as [28 28].
+	// Shape of one case: [28 28] of an image, [steps features] of a sequence, [steps]
+	// of symbols.
 	Shape []int
-	// Classes is the number of classes; labels are in [0, Classes).
+	// Classes is the number of classes; labels are in [0, Classes). 0 means that
+	// cases ask for values.
 	Classes int
+	// Outputs is the number of labels or values of one case, at least 1.
+	Outputs int
+	// Symbols is the size of the alphabet of a data set whose inputs are symbols,
+	// numbers in [0, Symbols), and 0 of others.
+	Symbols int
+	// Ordered says that cases follow each other in time, as the windows of a text do.
+	Ordered bool
 	// Train is what training and validation cases are taken from. Test is read
 	// for the report and decides nothing.
 	Train, Test Split
@@ -29,8 +39,10 @@ type Split struct {
 	// set of 32-bit floats. One of them is nil.
 	Images []uint8
 	Values []float32
-	// Labels holds N labels.
-	Labels []uint8
+	// Labels holds N·Outputs labels, Targets the same of a data set that asks for
+	// values. One of them is nil.
+	Labels  []uint8
+	Targets []float32
 	// N is the number of cases.
 	N int
 }
@@ -45,20 +57,31 @@ func (d *Dataset) Features() int {
 }
 
 // Labels returns the labels of the cases of split that indices name, in that
-// order; nil indices mean all cases.
+// order, Outputs of each; nil indices mean all cases.
 func (d *Dataset) Labels(split Split, indices []int32) []int32 {
+	return pick[uint8, int32](split.Labels, d.Outputs, indices)
+}
+
+// Targets returns the values of cases as Labels does their labels.
+func (d *Dataset) Targets(split Split, indices []int32) []float32 {
+	return pick[float32, float32](split.Targets, d.Outputs, indices)
+}
+
+func pick[F, T uint8 | int32 | float32](all []F, each int, indices []int32) []T {
 	if indices == nil {
-		labels := make([]int32, len(split.Labels))
-		for i, l := range split.Labels {
-			labels[i] = int32(l)
+		out := make([]T, len(all))
+		for i, l := range all {
+			out[i] = T(l)
 		}
-		return labels
+		return out
 	}
-	labels := make([]int32, len(indices))
-	for i, j := range indices {
-		labels[i] = int32(split.Labels[j])
+	out := make([]T, 0, len(indices)*each)
+	for _, j := range indices {
+		for _, l := range all[int(j)*each:][:each] {
+			out = append(out, T(l))
+		}
 	}
-	return labels
+	return out
 }
 
 // The four files that a data set is made of, under the names that everybody uses.

@@ -115,7 +115,7 @@ func Load(ctx context.Context, store *storage.Store, digest string, parts ...Par
 		return nil, err
 	}
 	d := &Dataset{
-		Name: m.Name, Digest: m.Digest, Shape: m.Shape, Classes: m.Classes,
+		Name: m.Name, Digest: m.Digest, Shape: m.Shape, Classes: m.Classes, Outputs: 1,
 		Train: Split{N: m.Train}, Test: Split{N: m.Test},
 	}
 	targets := []*[]uint8{&d.Train.Images, &d.Train.Labels, &d.Test.Images, &d.Test.Labels}

@@ -217,7 +217,7 @@ func TestFitFloats(t *testing.T) {
 		t.Errorf("mean %v, deviation %v", std.Mean, std.Std)
 	}
 	x := make([]float32, 6)
-	NewBatches(split, cases, std, 3).Fill(0, x, nil)
+	NewBatches(split, cases, std, 3).Fill(0, x, nil, nil)
 	if x[2] != 0 || math.Abs(float64(x[0]+x[4])) > 1e-6 || x[1] != 0 || x[5] != 0 {
 		t.Errorf("rows %v", x)
 	}
