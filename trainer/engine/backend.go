@@ -20,8 +20,8 @@ type Backend interface {
 
 // Executable is a plan in a backend's form. It is used by one goroutine at a time.
 type Executable interface {
-	// Bind makes data the storage of a leaf or an output from the next Run on.
-	// The type and length have been checked. A backend whose memory is not the
+	// Bind makes data the storage of a leaf or an output, and of its views, from
+	// the next Run on. The type and length have been checked. A backend whose memory is not the
 	// host's copies leaves in before each Run and outputs out after it.
 	Bind(value int, data Slice)
 	// Run executes all instructions once.

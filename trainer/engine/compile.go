@@ -47,6 +47,7 @@ func Compile(b Backend, results ...Result) (*Program, error) {
 			return nil, fmt.Errorf("compile a program: %w", err)
 		}
 	}
+	makeViews(c.plan)
 	planMemory(c.plan, b.Overwrites)
 	exec, err := b.Load(c.plan)
 	if err != nil {

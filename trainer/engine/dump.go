@@ -13,8 +13,11 @@ func (p *Program) Dump(w io.Writer) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	var b strings.Builder
 	for _, v := range p.plan.Values {
-		if v.Kind == Leaf {
+		switch v.Kind {
+		case Leaf:
 			fmt.Fprintf(&b, "\t%s\t\t%v\t%v\tleaf\n", v.Name, v.Shape, v.Dtype)
+		case View:
+			fmt.Fprintf(&b, "\t%s\t\t%v\t%v\tview %s+%d\n", v.Name, v.Shape, v.Dtype, p.plan.Values[v.Base].Name, v.Start*int(v.Dtype.Size()))
 		}
 	}
 	for i, in := range p.plan.Instructions {

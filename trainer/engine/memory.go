@@ -44,10 +44,10 @@ func planMemory(p *Plan, overwrites func(gorgonia.Op) int) {
 
 // liveBlocks groups the temporaries and says when each group lives.
 func liveBlocks(p *Plan, overwrites func(gorgonia.Op) int) []*block {
-	last := make([]int, len(p.Values)) // the last instruction that reads a value
+	last := make([]int, len(p.Values)) // the last instruction that reads a value or a view of it
 	for i, in := range p.Instructions {
 		for _, v := range in.In {
-			last[v] = i
+			last[p.root(v)] = i
 		}
 	}
 	var blocks []*block
@@ -59,9 +59,9 @@ func liveBlocks(p *Plan, overwrites func(gorgonia.Op) int) []*block {
 		}
 		if operand := overwrites(in.Op); operand >= 0 {
 			v := in.In[operand]
-			reads := 0
+			reads := 0 // a view has no block, so it is not written over
 			for _, u := range in.In {
-				if u == v {
+				if p.root(u) == v {
 					reads++
 				}
 			}

@@ -34,9 +34,12 @@ const (
 	Temporary
 	// Output values are what a run leaves for the caller, in the caller's memory.
 	Output
+	// View values are contiguous parts of another value, which is no view: they
+	// have no memory and no instruction of their own.
+	View
 )
 
-func (k Kind) String() string { return [...]string{"leaf", "temporary", "output"}[k] }
+func (k Kind) String() string { return [...]string{"leaf", "temporary", "output", "view"}[k] }
 
 // Value is one array.
 type Value struct {
@@ -52,6 +55,45 @@ type Value struct {
 	// Host is the initial memory of leaves and outputs; zero for a leaf that
 	// is bound later.
 	Host Slice
+	// Base is the value that a view is a part of, Start the first of its elements.
+	Base, Start int
+}
+
+// Selector is an operation whose result is a contiguous part of an operand, which
+// begins with element start. The engine takes it from there instead of executing the
+// operation, unless it is a result of the program.
+type Selector interface {
+	Select(in ...[]int) (operand, start int)
+}
+
+// root is the value whose memory value v lies in.
+func (p *Plan) root(v int) int {
+	if p.Values[v].Kind == View {
+		return p.Values[v].Base
+	}
+	return v
+}
+
+// makeViews turns the temporaries that operations select into views, and leaves out
+// those operations.
+func makeViews(p *Plan) {
+	kept := p.Instructions[:0]
+	for _, in := range p.Instructions {
+		s, ok := in.Op.(Selector)
+		out := &p.Values[in.Out]
+		if !ok || out.Kind != Temporary {
+			kept = append(kept, in)
+			continue
+		}
+		shapes := make([][]int, len(in.In))
+		for i, v := range in.In {
+			shapes[i] = p.Values[v].Shape
+		}
+		operand, start := s.Select(shapes...)
+		of := in.In[operand]
+		out.Kind, out.Base, out.Start = View, p.root(of), p.Values[of].Start+start
+	}
+	p.Instructions = kept
 }
 
 // Len is the number of elements.

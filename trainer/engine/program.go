@@ -50,7 +50,7 @@ func (p *Program) Uses(n *gorgonia.Node) bool {
 // until it is bound again. The program keeps the slice, not a copy.
 func (p *Program) Bind(n *gorgonia.Node, data Slice) error {
 	i, ok := p.index[n]
-	if !ok || p.plan.Values[i].Kind == Temporary {
+	if !ok || p.plan.Values[i].Kind == Temporary || p.plan.Values[i].Kind == View {
 		return fmt.Errorf("bind %s: it is neither a leaf nor a result of this program", name(n))
 	}
 	if p.memory[i] == data {

@@ -129,7 +129,7 @@ func TestResultsGoWhereTheyShould(t *testing.T) {
 func TestBindRefuses(t *testing.T) {
 	t.Parallel()
 	l := newLayer(t)
-	probs, err := ops.Softmax(l.y)
+	probs, err := ops.Softmax(l.y, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +164,7 @@ func TestCompileRefuses(t *testing.T) {
 	}
 	transposed := gorgonia.NewMatrix(l.graph, tensor.Float64, gorgonia.WithShape(2, 2), gorgonia.WithName("transposed"),
 		gorgonia.WithValue(transpose(t, tensor.New(tensor.WithShape(2, 2), tensor.WithBacking([]float64{1, 2, 3, 4})))))
-	ofView, err := ops.Softmax(transposed)
+	ofView, err := ops.Softmax(transposed, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -195,7 +195,7 @@ func transpose(t *testing.T, d *tensor.Dense) *tensor.Dense {
 func TestOnlyWhatIsNeededIsCompiled(t *testing.T) {
 	t.Parallel()
 	l := newLayer(t)
-	if _, err := ops.Softmax(l.y); err != nil { // nobody asks for it
+	if _, err := ops.Softmax(l.y, 2); err != nil { // nobody asks for it
 		t.Fatal(err)
 	}
 	if n := len(l.compile(t, engine.Result{Node: l.y}).Plan().Instructions); n != 1 {
@@ -218,7 +218,7 @@ func TestClosedProgram(t *testing.T) {
 func TestDump(t *testing.T) {
 	t.Parallel()
 	l := newLayer(t)
-	probs, err := ops.Softmax(l.y)
+	probs, err := ops.Softmax(l.y, 2)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -231,7 +231,7 @@ func TestDump(t *testing.T) {
    w                          [2 2]  float64  leaf
    b                          [2]    float64  leaf
 0  %3  linear[relu](x, w, b)  [1 2]  float64  arena 0+16  80 bytes  8 flops
-1  %4  softmax(%3)            [1 2]  float64  output      32 bytes  2 flops
+1  %4  softmax[2](%3)         [1 2]  float64  output      32 bytes  2 flops
 arena: 64 bytes
 `
 	if got := "\n" + b.String(); got != want {

@@ -35,6 +35,14 @@ func As[T Element](s Slice) []T {
 	return unsafe.Slice((*T)(s.data), s.len)
 }
 
+// Part returns n elements from element start on; s must have them.
+func (s Slice) Part(start, n int) Slice {
+	if start < 0 || n < 0 || start+n > s.len {
+		panic(fmt.Sprintf("engine: elements %d to %d of a slice of %d", start, start+n, s.len))
+	}
+	return Slice{data: unsafe.Add(s.data, start*int(s.dtype.Size())), len: n, dtype: s.dtype}
+}
+
 // Len returns the number of elements.
 func (s Slice) Len() int { return s.len }
 

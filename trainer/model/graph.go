@@ -58,7 +58,7 @@ func newPredictionGraph(a architecture, dtype tensor.Dtype, rows, inputs int, va
 	if err != nil {
 		return nil, err
 	}
-	probs, err := ops.Softmax(logits)
+	probs, err := ops.Softmax(logits, logits.Shape()[1])
 	if err != nil {
 		return nil, fmt.Errorf("build the probabilities: %w", err)
 	}

@@ -9,13 +9,15 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// SoftmaxCrossEntropy is the mean over the rows of -log softmax(logits)[label], in
+// SoftmaxCrossEntropy is the mean over the labels of -log softmax(logits)[label], in
 // nats. Being a mean, it makes the learning rate's effect independent of the
 // size of the minibatch.
 type SoftmaxCrossEntropy struct{ common }
 
-// CrossEntropy returns the node of the loss, a scalar, for logits [rows, classes]
-// and labels [rows] of int32 in [0, classes). Its gradient is one node.
+// CrossEntropy returns the node of the loss, a scalar, for logits [rows,
+// perRow·classes] and labels [rows·perRow] of int32 in [0, classes). Label l of a
+// row, number row·perRow + l, has the logits l·classes … (l+1)·classes-1 of that row;
+// with one label a row that is all of them. The gradient is one node.
 func CrossEntropy(logits, labels *gorgonia.Node) (*gorgonia.Node, error) {
 	return gorgonia.ApplyOp(SoftmaxCrossEntropy{common{"cross_entropy", 2}}, logits, labels)
 }
@@ -36,8 +38,9 @@ func labelled(op gorgonia.Op, in []gorgonia.DimSizer) (tensor.Shape, error) {
 	if err != nil {
 		return nil, err
 	}
-	if s[0][0] != s[1][0] || s[0][0] == 0 {
-		return nil, fmt.Errorf("%v: %d rows of logits and %d labels", op, s[0][0], s[1][0])
+	rows, cols, n := s[0][0], s[0][1], s[1][0]
+	if rows == 0 || n == 0 || n%rows != 0 || cols%(n/rows) != 0 {
+		return nil, fmt.Errorf("%v: logits of shape %v and %d labels", op, s[0], n)
 	}
 	return tensor.ScalarShape(), nil
 }
@@ -72,9 +75,11 @@ func logitsAndLabels[T float](op gorgonia.Op, in []gorgonia.Value) ([]T, []int32
 	if err != nil {
 		return nil, nil, err
 	}
+	classes := len(x) / len(labels)
 	for i, label := range labels {
-		if int(label) < 0 || int(label) >= in[0].Shape()[1] {
-			return nil, nil, fmt.Errorf("%v: label %d of row %d is not one of %d classes", op, label, i, in[0].Shape()[1])
+		if int(label) < 0 || int(label) >= classes {
+			row := i * in[0].Shape()[0] / len(labels)
+			return nil, nil, fmt.Errorf("%v: label %d of row %d is not one of %d classes", op, label, row, classes)
 		}
 	}
 	return x, labels, nil
@@ -92,7 +97,7 @@ func (op SoftmaxCrossEntropy) SymDiff(in gorgonia.Nodes, _, grad *gorgonia.Node)
 	return gorgonia.Nodes{dx, nil}, nil
 }
 
-// SoftmaxCrossEntropyGrad is grad·(softmax(logits) - onehot(labels))/rows, the
+// SoftmaxCrossEntropyGrad is grad·(softmax(logits) - onehot(labels))/labels, the
 // gradient of [SoftmaxCrossEntropy] by the logits, for a scalar grad.
 type SoftmaxCrossEntropyGrad struct{ common }
 
@@ -127,16 +132,17 @@ func crossEntropyGrad[T float](op SoftmaxCrossEntropyGrad, in []gorgonia.Value, 
 		return nil, fmt.Errorf("%v: the incoming gradient is %T, not a scalar", op, in[2].Data())
 	}
 	out, dx := newMatrix[T](shape)
-	scale := float64(grad) / float64(shape[0])
+	scale := float64(grad) / float64(len(labels))
+	classes := len(x) / len(labels)
 	for i, label := range labels {
-		row := x[i*shape[1] : (i+1)*shape[1]]
+		row := x[i*classes : (i+1)*classes]
 		lse := logSumExp(row)
 		for j, v := range row {
 			p := math.Exp(float64(v) - lse)
 			if j == int(label) {
 				p--
 			}
-			dx[i*shape[1]+j] = T(scale * p)
+			dx[i*classes+j] = T(scale * p)
 		}
 	}
 	return out, nil

@@ -6,12 +6,12 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// ErrorCount counts the rows whose largest logit is not the label's.
+// ErrorCount counts the labels whose logit is not the largest of their classes.
 type ErrorCount struct{ common }
 
-// Errors returns the node of the number of wrong rows, a scalar, for logits [rows,
-// classes] and labels [rows] of int32. Of equal logits the first counts as the
-// largest, and a row with a NaN is wrong.
+// Errors returns the node of the number of labels predicted wrongly, a scalar, for
+// logits and labels as [CrossEntropy] has them. Of equal logits the first counts as the
+// largest, and logits with a NaN are wrong.
 func Errors(logits, labels *gorgonia.Node) (*gorgonia.Node, error) {
 	return gorgonia.ApplyOp(ErrorCount{common{"errors", 2}}, logits, labels)
 }

@@ -3,6 +3,7 @@ package ops_test
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"gorgonia.org/gorgonia"
@@ -46,7 +47,7 @@ func gradientCases() []gradientCase {
 			[]gorgonia.Value{step}, []int{0},
 		},
 	}
-	return append(cases, windowCases()...)
+	return slices.Concat(cases, windowCases(), sequenceCases())
 }
 
 // Symbolic gradients, run by Gorgonia's tape machine on the references and by the

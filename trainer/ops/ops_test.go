@@ -116,7 +116,7 @@ func TestErrors(t *testing.T) {
 
 func TestSoftmaxIsADistribution(t *testing.T) {
 	t.Parallel()
-	v := apply(t, func(in gorgonia.Nodes) (*gorgonia.Node, error) { return ops.Softmax(in[0]) }, floatMatrix(2, 3, 0, math.Log(2), math.Log(5), 1e4, 0, -1e4))
+	v := apply(t, func(in gorgonia.Nodes) (*gorgonia.Node, error) { return ops.Softmax(in[0], 3) }, floatMatrix(2, 3, 0, math.Log(2), math.Log(5), 1e4, 0, -1e4))
 	want := []float64{.125, .25, .625, 1, 0, 0}
 	for i, p := range numbers(v) {
 		if math.Abs(p-want[i]) > 1e-12 {
@@ -205,7 +205,7 @@ func TestNodesThatCannotBe(t *testing.T) {
 		"number of labels":  func() (*gorgonia.Node, error) { return ops.CrossEntropy(x, vector("l2", tensor.Int32, 3)) },
 		"labels' type":      func() (*gorgonia.Node, error) { return ops.CrossEntropy(x, vector("l3", tensor.Float32, 2)) },
 		"errors' labels":    func() (*gorgonia.Node, error) { return ops.Errors(x, vector("l4", tensor.Int32, 1)) },
-		"softmax of labels": func() (*gorgonia.Node, error) { return ops.Softmax(labels) },
+		"softmax of labels": func() (*gorgonia.Node, error) { return ops.Softmax(labels, 2) },
 		"p = 1":             func() (*gorgonia.Node, error) { return ops.Dropout(x, step, 1, 0, 0) },
 		"p < 0":             func() (*gorgonia.Node, error) { return ops.Dropout(x, step, -0.1, 0, 0) },
 		"p is NaN":          func() (*gorgonia.Node, error) { return ops.Dropout(x, step, math.NaN(), 0, 0) },

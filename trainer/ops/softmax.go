@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"fmt"
 	"math"
 
 	"github.com/chewxy/hm"
@@ -8,14 +9,18 @@ import (
 	"gorgonia.org/tensor"
 )
 
-// SoftmaxRows makes each row of logits probabilities. For training use
-// [CrossEntropy], which is exact where probabilities underflow; this one has no
+// SoftmaxRows makes each run of Classes columns of logits probabilities. For training
+// use [CrossEntropy], which is exact where probabilities underflow; this one has no
 // gradient.
-type SoftmaxRows struct{ common }
+type SoftmaxRows struct {
+	common
+	Classes int
+}
 
-// Softmax returns the node of the probabilities, [rows, classes].
-func Softmax(logits *gorgonia.Node) (*gorgonia.Node, error) {
-	return gorgonia.ApplyOp(SoftmaxRows{common{"softmax", 1}}, logits)
+// Softmax returns the node of the probabilities, of the shape of the logits, [rows,
+// labels·classes]: those of each label's classes add up to one.
+func Softmax(logits *gorgonia.Node, classes int) (*gorgonia.Node, error) {
+	return gorgonia.ApplyOp(SoftmaxRows{common{fmt.Sprintf("softmax[%d]", classes), 1}, classes}, logits)
 }
 
 // Type is matrix → matrix.
@@ -26,6 +31,9 @@ func (op SoftmaxRows) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) 
 	s, err := shapes(op, in, 2)
 	if err != nil {
 		return nil, err
+	}
+	if op.Classes < 1 || s[0][1]%op.Classes != 0 {
+		return nil, fmt.Errorf("%v of shape %v", op, s[0])
 	}
 	return s[0].Clone(), nil
 }
@@ -43,11 +51,11 @@ func softmax[T float](op SoftmaxRows, in []gorgonia.Value, shape tensor.Shape) (
 		return nil, err
 	}
 	out, y := newMatrix[T](shape)
-	for i := range shape[0] {
-		row := x[i*shape[1] : (i+1)*shape[1]]
+	for i := 0; i < len(x); i += op.Classes {
+		row := x[i : i+op.Classes]
 		lse := logSumExp(row)
 		for j, v := range row {
-			y[i*shape[1]+j] = T(math.Exp(float64(v) - lse))
+			y[i+j] = T(math.Exp(float64(v) - lse))
 		}
 	}
 	return out, nil

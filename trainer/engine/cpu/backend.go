@@ -60,7 +60,7 @@ func (b *Backend) Name() string {
 // Overwrites says that element-wise operations can work in place.
 func (b *Backend) Overwrites(op gorgonia.Op) int {
 	switch op := op.(type) {
-	case ops.ActivationGrad, ops.DropoutMask, ops.SoftmaxRows, ops.SoftmaxCrossEntropyGrad:
+	case ops.ActivationGrad, ops.DropoutMask, ops.SoftmaxRows, ops.SoftmaxCrossEntropyGrad, ops.MeanSquaredErrorGrad:
 		return 0
 	case ops.MaximumGrad:
 		if apart(op.Geometry) {
@@ -77,11 +77,17 @@ func (b *Backend) Load(plan *engine.Plan) (engine.Executable, error) {
 	e := &executable{backend: b, values: make([]engine.Slice, len(plan.Values))}
 	arena := alignedBytes(plan.ArenaBytes)
 	for i, v := range plan.Values {
-		if v.Kind == engine.Temporary {
+		switch v.Kind {
+		case engine.Temporary:
 			e.values[i] = engine.Carve(arena[v.Offset:], v.Dtype, v.Len())
-		} else {
+		case engine.View:
+			e.views = append(e.views, view{value: i, base: v.Base, start: v.Start, len: v.Len()})
+		default:
 			e.values[i] = v.Host
 		}
+	}
+	for _, v := range e.views {
+		v.place(e.values)
 	}
 	for _, in := range plan.Instructions {
 		k, err := e.lower(plan, in)

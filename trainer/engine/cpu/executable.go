@@ -17,12 +17,30 @@ type kernel interface{ run() }
 type executable struct {
 	backend *Backend
 	values  []engine.Slice
+	views   []view
 	kernels []kernel
 	scratch scratch
 }
 
+// view is a value that is a part of another.
+type view struct{ value, base, start, len int }
+
+// place finds the view's memory, once that of its base is known.
+func (v view) place(values []engine.Slice) {
+	if base := values[v.base]; !base.IsZero() {
+		values[v.value] = base.Part(v.start, v.len)
+	}
+}
+
 // Bind makes data the memory of a value. Kernels look values up when they run.
-func (e *executable) Bind(value int, data engine.Slice) { e.values[value] = data }
+func (e *executable) Bind(value int, data engine.Slice) {
+	e.values[value] = data
+	for _, v := range e.views {
+		if v.base == value {
+			v.place(e.values)
+		}
+	}
+}
 
 // Run executes the kernels in order.
 func (e *executable) Run() error {
@@ -46,7 +64,7 @@ func (e *executable) RunTimed(spent []time.Duration) error {
 
 // Close drops the memory.
 func (e *executable) Close() error {
-	e.values, e.kernels, e.scratch = nil, nil, scratch{}
+	e.values, e.views, e.kernels, e.scratch = nil, nil, nil, scratch{}
 	return nil
 }
 
@@ -93,7 +111,27 @@ func lower[T float](e *executable, m multiplier[T], plan *engine.Plan, in engine
 	case ops.ErrorCount:
 		return &errorCount[T]{operand(0), array[int32]{e.values, in.In[1]}, out}, nil
 	case ops.SoftmaxRows:
-		return &softmax[T]{operand(0), out, shape(0)[1]}, nil
+		return &softmax[T]{operand(0), out, op.Classes}, nil
+	case ops.MeanSquaredError:
+		return &squaredError[T]{operand(0), operand(1), out}, nil
+	case ops.MeanSquaredErrorGrad:
+		return &squaredErrorGrad[T]{operand(0), operand(1), operand(2), out}, nil
+	case ops.SequenceOrder:
+		return newSequenceOrder(pool, op, operand(0), out, shape(0)), nil
+	case ops.RowRangeGrad:
+		return &rowRangeGrad[T]{operand(0), out, op.Lo * shape(0)[1]}, nil
+	case ops.TableLookup:
+		return newLookup(pool, operand(0), operand(1), operand(2), out, shape(1)), nil
+	case ops.TableLookupGrad:
+		return newLookupGrad(pool, op, operand(0), operand(1), out, shape(1)[1]), nil
+	case ops.LSTMStates:
+		return newLSTM(e, m, operand(0), operand(1), operand(2), out, ops.NewLSTMLayout(shape(0), shape(2)[0]/2)), nil
+	case ops.LSTMGrad:
+		return newLSTMGrad(e, m, operand(0), operand(1), operand(2), out, op.Layout(shape(0), shape(1), shape(2))), nil
+	case ops.RNNStates:
+		return newRNN(pool, m, op, operand(0), operand(1), operand(2), out, shape(2)), nil
+	case ops.RNNGrad:
+		return newRNNGrad(pool, m, op, operand(0), operand(1), operand(2), out, shape(0), shape(2)), nil
 	case ops.Convolution:
 		return newConvolution(e, m, op, operand(0), operand(1), operand(2), out, shape(0), shape(1)), nil
 	case ops.ConvInputGrad:
@@ -106,7 +144,18 @@ func lower[T float](e *executable, m multiplier[T], plan *engine.Plan, in engine
 		return newMaximum(pool, op, operand(0), out), nil
 	case ops.MaximumGrad:
 		return newMaximumGrad(pool, op, operand(0), operand(1), out), nil
+	case engine.Selector: // a result of the program: what is not is a view
+		from, start := op.Select(shapesOf(plan, in)...)
+		return &selection[T]{operand(from), out, start}, nil
 	default:
 		return nil, fmt.Errorf("%v (%T) has no kernel", in.Op, in.Op)
 	}
+}
+
+func shapesOf(plan *engine.Plan, in engine.Instruction) [][]int {
+	shapes := make([][]int, len(in.In))
+	for i, v := range in.In {
+		shapes[i] = plan.Values[v].Shape
+	}
+	return shapes
 }

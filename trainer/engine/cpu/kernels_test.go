@@ -59,7 +59,7 @@ var builders = map[string]func(s sizes, next func(name string, shape ...int) *go
 		return []*gorgonia.Node{loss, grads[0], wrong}, err
 	},
 	"softmax": func(s sizes, next func(string, ...int) *gorgonia.Node, _, _ *gorgonia.Node) ([]*gorgonia.Node, error) {
-		y, err := ops.Softmax(next("x", s.rows, s.cols))
+		y, err := ops.Softmax(next("x", s.rows, s.cols), s.cols)
 		return []*gorgonia.Node{y}, err
 	},
 }

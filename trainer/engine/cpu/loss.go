@@ -112,3 +112,27 @@ func expRow[T float](out, row []T, top float64) float64 {
 	}
 	return total
 }
+
+// squaredError is the mean of (output - target)².
+type squaredError[T float] struct{ outputs, targets, loss array[T] }
+
+func (s *squaredError[T]) run() {
+	y, targets := s.outputs.get(), s.targets.get()
+	sum := 0.0
+	for i, v := range y {
+		d := float64(v) - float64(targets[i])
+		sum += float64(d * d)
+	}
+	s.loss.get()[0] = T(sum / float64(len(y)))
+}
+
+// squaredErrorGrad is grad·2·(output - target)/elements.
+type squaredErrorGrad[T float] struct{ outputs, targets, grad, dy array[T] }
+
+func (s *squaredErrorGrad[T]) run() {
+	y, targets, dy := s.outputs.get(), s.targets.get(), s.dy.get()
+	scale := 2 * float64(s.grad.get()[0]) / float64(len(y))
+	for i, v := range y { // dy may be y
+		dy[i] = T(scale * (float64(v) - float64(targets[i])))
+	}
+}
