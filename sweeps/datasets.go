@@ -85,6 +85,20 @@ func (d *Data) fillSized(given func(path string) bool) {
 	}
 }
 
+// WithSizes sets the sizes that are 0 to the defaults of the kind of data set, as
+// [Parse] does.
+func (d Data) WithSizes() Data {
+	for _, s := range d.sizes() {
+		if *s.field == 0 {
+			*s.field = s.initial
+		}
+	}
+	if d.Test == 0 {
+		d.Test = sizedData[d.kind()].test
+	}
+	return d
+}
+
 // checkSized reports settings of another kind of data set.
 func (d *decoder) checkSized() {
 	data := &d.spec.Data

@@ -28,6 +28,9 @@ type Dataset struct {
 	Symbols int
 	// Ordered says that cases follow each other in time, as the windows of a text do.
 	Ordered bool
+	// Alphabet is the text that the symbols stand for, a character each, in the order
+	// of their numbers; empty of data that are no text.
+	Alphabet string
 	// Train is what training and validation cases are taken from. Test is read
 	// for the report and decides nothing.
 	Train, Test Split
@@ -99,45 +102,100 @@ var fileNames = []string{trainImages, trainLabels, testImages, testLabels}
 type files struct {
 	idx   map[string]idx
 	where map[string]string
+	traits
+}
+
+// traits are what the four files do not tell: fields of [Dataset], zero for most.
+type traits struct {
+	Symbols  int    `json:"symbols,omitempty"`
+	Ordered  bool   `json:"ordered,omitempty"`
+	Alphabet string `json:"alphabet,omitempty"`
+}
+
+// lines are what the digest covers besides the files: nothing if all are zero.
+func (t traits) lines() string {
+	var b strings.Builder
+	if t.Symbols > 0 {
+		fmt.Fprintf(&b, "symbols %d\n", t.Symbols)
+	}
+	if t.Ordered {
+		b.WriteString("ordered\n")
+	}
+	if t.Alphabet != "" {
+		fmt.Fprintf(&b, "alphabet %x\n", t.Alphabet)
+	}
+	return b.String()
+}
+
+// form is what the cases of a data set look like; see [Dataset].
+type form struct {
+	shape            []int
+	classes, outputs int
 }
 
 // check makes sure that the files fit together.
-func (f files) check() (shape []int, classes int, err error) {
+func (f files) check() (form, error) {
+	shape, err := f.checkImages()
+	if err != nil {
+		return form{}, err
+	}
+	outputs, err := f.checkOutputs()
+	if err != nil || f.idx[trainLabels].values != nil {
+		return form{shape: shape, outputs: outputs}, err
+	}
+	classes := f.Symbols // of symbols, labels are symbols too
+	if classes == 0 {
+		classes = int(slices.Max(f.idx[trainLabels].data)) + 1
+	}
+	if classes < 2 {
+		return form{}, bad(f.where[trainLabels], "has one class only, so there is nothing to learn")
+	}
+	for _, name := range []string{trainLabels, testLabels} {
+		for i, l := range f.idx[name].data {
+			if int(l) >= classes {
+				return form{}, bad(f.where[name], "label %d at position %d is out of range: the training labels are 0 to %d", l, i, classes-1)
+			}
+		}
+	}
+	return form{shape, classes, outputs}, nil
+}
+
+func (f files) checkImages() (shape []int, err error) {
 	train, test := f.idx[trainImages], f.idx[testImages]
 	for _, name := range []string{trainImages, testImages} {
 		if len(f.idx[name].dims) < 2 {
-			return nil, 0, bad(f.where[name], "holds no images: it has %d dimension, not 3", len(f.idx[name].dims))
+			return nil, bad(f.where[name], "holds no images: it has %d dimension, not 3", len(f.idx[name].dims))
 		}
 	}
 	if (train.values == nil) != (test.values == nil) {
-		return nil, 0, bad(f.where[testImages], "holds another type of numbers than the training images")
-	}
-	for _, pair := range [][2]string{{trainImages, trainLabels}, {testImages, testLabels}} {
-		images, labels := f.idx[pair[0]], f.idx[pair[1]]
-		if labels.values != nil {
-			return nil, 0, bad(f.where[pair[1]], "holds 32-bit floats, where labels are unsigned bytes")
-		}
-		if len(labels.dims) != 1 {
-			return nil, 0, bad(f.where[pair[1]], "holds no labels: it has %d dimensions, not 1", len(labels.dims))
-		}
-		if images.dims[0] != labels.dims[0] {
-			return nil, 0, bad(f.where[pair[1]], "has %d labels for %d images", labels.dims[0], images.dims[0])
-		}
+		return nil, bad(f.where[testImages], "holds another type of numbers than the training images")
 	}
 	shape = train.dims[1:]
 	if !slices.Equal(shape, test.dims[1:]) {
-		return nil, 0, bad(f.where[testImages], "has images of %v, where the training images are %v", test.dims[1:], shape)
+		return nil, bad(f.where[testImages], "has images of %v, where the training images are %v", test.dims[1:], shape)
 	}
-	classes = int(slices.Max(f.idx[trainLabels].data)) + 1
-	if classes < 2 {
-		return nil, 0, bad(f.where[trainLabels], "has one class only, so there is nothing to learn")
-	}
-	for i, l := range f.idx[testLabels].data {
-		if int(l) >= classes {
-			return nil, 0, bad(f.where[testLabels], "label %d at position %d is out of range: the training labels are 0 to %d", l, i, classes-1)
+	return shape, nil
+}
+
+// checkOutputs checks the labels or values that go with the cases.
+func (f files) checkOutputs() (outputs int, err error) {
+	for _, pair := range [][2]string{{trainImages, trainLabels}, {testImages, testLabels}} {
+		images, labels := f.idx[pair[0]], f.idx[pair[1]]
+		if len(labels.dims) > 2 {
+			return 0, bad(f.where[pair[1]], "holds no labels: it has %d dimensions, not 1 or 2", len(labels.dims))
+		}
+		if images.dims[0] != labels.dims[0] {
+			return 0, bad(f.where[pair[1]], "has %d labels for %d images", labels.dims[0], images.dims[0])
 		}
 	}
-	return shape, classes, nil
+	train, test := f.idx[trainLabels], f.idx[testLabels]
+	if (train.values == nil) != (test.values == nil) {
+		return 0, bad(f.where[testLabels], "holds another type of labels than the training labels")
+	}
+	if outputs = train.each(); test.each() != outputs {
+		return 0, bad(f.where[testLabels], "has %d labels a case, where training cases have %d", test.each(), outputs)
+	}
+	return outputs, nil
 }
 
 // sum is the SHA-256 of a file's uncompressed bytes, in hex.
@@ -149,12 +207,13 @@ func (x idx) sum() string {
 // digest makes a data set's digest from the SHA-256 of each uncompressed file,
 // so that compression, file names and places do not matter, and so that a
 // manifest can be checked against its digest without reading the files.
-func digest(sums map[string]string) string {
+func digest(sums map[string]string, t traits) string {
 	h := sha256.New()
 	fmt.Fprint(h, "tenfold-dataset/1\n")
 	for _, name := range fileNames {
 		fmt.Fprintf(h, "%s %s\n", name, sums[name])
 	}
+	fmt.Fprint(h, t.lines())
 	return "sha256:" + hex.EncodeToString(h.Sum(nil))
 }
 

@@ -22,8 +22,8 @@ import (
 	"github.com/tenfold-ml/tenfold/storage/backend"
 )
 
-// alias is datasets/names/sha256-<hex>.json: which data set a checksummed
-// archive turned out to be, so that it is fetched once.
+// alias is datasets/names/….json: which data set a checksummed file or the settings
+// of a generated one turned out to be, so that it is fetched or made once.
 type alias struct {
 	Version int    `json:"version"`
 	Digest  string `json:"digest"`
@@ -42,31 +42,36 @@ func importURL(ctx context.Context, store *storage.Store, rawURL, sum string, sr
 		return "", fmt.Errorf("%w: data.sha256 must give the SHA-256 (64 hex digits) of %s", ErrConfig, where)
 	}
 	aliasKey := "datasets/names/sha256-" + sum + ".json"
+	return aliased(ctx, store, aliasKey, path.Base(u.Path), func() (files, error) { return fetchArchive(ctx, rawURL, where, sum, src) })
+}
+
+// aliased returns the digest of the data set that key was noted for, if the store
+// has it, and else makes the data set and notes it.
+func aliased(ctx context.Context, store *storage.Store, key, name string, read func() (files, error)) (string, error) {
 	var a alias
-	switch err := store.ReadJSON(ctx, aliasKey, &a); {
+	switch err := store.ReadJSON(ctx, key, &a); {
 	case err == nil:
 		if ok, err := inStore(ctx, store, a.Digest); ok || err != nil {
 			return a.Digest, err
 		}
 	case !errors.Is(err, backend.ErrNotFound):
-		return "", fmt.Errorf("looking whether %s was imported: %w", where, err)
+		return "", fmt.Errorf("looking whether %s was imported: %w", name, err)
 	}
-
-	f, err := fetchArchive(ctx, rawURL, where, sum, src)
+	f, err := read()
 	if err != nil {
 		return "", err
 	}
-	d, err := save(ctx, store, path.Base(u.Path), f)
+	d, err := save(ctx, store, name, f)
 	if err != nil {
 		return "", err
 	}
 	b, err := json.Marshal(alias{Version: 1, Digest: d})
 	if err != nil {
-		return "", fmt.Errorf("encoding %s: %w", aliasKey, err)
+		return "", fmt.Errorf("encoding %s: %w", key, err)
 	}
 	// Put, not PutIfAbsent: every writer writes the same.
-	if err := store.PutAll(ctx, aliasKey, append(b, '\n')); err != nil {
-		return "", fmt.Errorf("noting that %s was imported: %w", where, err)
+	if err := store.PutAll(ctx, key, append(b, '\n')); err != nil {
+		return "", fmt.Errorf("noting that %s was imported: %w", name, err)
 	}
 	return d, nil
 }

@@ -21,7 +21,7 @@ type idx struct {
 	values []float32
 }
 
-// The element types that data sets here are made of: floats only for features.
+// The element types that data sets here are made of.
 const (
 	typeUint8   = 0x08
 	typeFloat32 = 0x0d
@@ -122,6 +122,21 @@ func checkFinite(name string, values []float32, columns int) error {
 		}
 	}
 	return nil
+}
+
+// each is the number of elements for one index of the first dimension.
+func (x idx) each() int { return (len(x.data) + len(x.values)) / x.dims[0] }
+
+// newIDX is an idx of bytes, all 0, to be filled in.
+func newIDX(dims ...int) idx {
+	n := 1
+	for _, d := range dims {
+		n *= d
+	}
+	header := idxHeader(typeUint8, dims)
+	raw := make([]byte, len(header)+n)
+	copy(raw, header)
+	return idx{raw: raw, data: raw[len(header):], dims: dims}
 }
 
 // makeIDX is the idx of bytes.

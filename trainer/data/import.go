@@ -55,6 +55,8 @@ func Import(ctx context.Context, store *storage.Store, cfg sweeps.Data, src Sour
 		return "", fmt.Errorf("%w: data.name is empty (mnist, a directory of idx files, or a URL)", ErrConfig)
 	case name == "mnist":
 		return importMNIST(ctx, store, src)
+	case cfg.IsGenerated():
+		return importGenerated(ctx, store, cfg, src)
 	case strings.HasPrefix(name, "http://"), strings.HasPrefix(name, "https://"):
 		return importURL(ctx, store, name, cfg.SHA256, src)
 	case strings.Contains(name, "://"):

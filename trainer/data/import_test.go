@@ -60,7 +60,7 @@ func TestImportDirectoryAndLoad(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Dataset{
-		Name: filepath.Base(dir), Digest: digest, Shape: []int{2, 2}, Classes: 3,
+		Name: filepath.Base(dir), Digest: digest, Shape: []int{2, 2}, Classes: 3, Outputs: 1,
 		Train: Split{Images: small()[trainImages][16:], Labels: []uint8{0, 1, 2, 0, 1, 2}, N: 6},
 		Test:  Split{Images: small()[testImages][16:], Labels: []uint8{2, 1, 0}, N: 3},
 	}
@@ -141,7 +141,7 @@ func TestImportErrors(t *testing.T) {
 		"label range":   {with(testLabels, encodeIDX([]byte{0, 1, 3}, 3)), "t10k-labels-idx1-ubyte: label 3 at position 2 is out of range: the training labels are 0 to 2"},
 		"one class":     {with(trainLabels, encodeIDX(make([]byte, 6), 6)), "train-labels-idx1-ubyte: has one class only"},
 		"other shape":   {with(testImages, encodeIDX(make([]byte, 18), 3, 2, 3)), "t10k-images-idx3-ubyte: has images of [2 3], where the training images are [2 2]"},
-		"not labels":    {with(trainLabels, encodeIDX(make([]byte, 6), 6, 1)), "train-labels-idx1-ubyte: holds no labels"},
+		"not labels":    {with(trainLabels, encodeIDX(make([]byte, 6), 6, 1, 1)), "train-labels-idx1-ubyte: holds no labels"},
 		"not images":    {with(trainImages, encodeIDX(make([]byte, 6), 6)), "train-images-idx3-ubyte: holds no images"},
 		"truncated":     {with(trainImages, small()[trainImages][:30]), "train-images-idx3-ubyte: is truncated"},
 		"wrong content": {with(testImages, []byte("<html>")), "t10k-images-idx3-ubyte: is not an idx file"},

@@ -15,19 +15,22 @@ import (
 // set is in the store. The files are idx, uncompressed: a trainer reads them at
 // every start, and inflating MNIST takes ten times as long as reading it.
 type stored struct {
-	Version int                        `json:"version"`
-	Name    string                     `json:"name"`
-	Digest  string                     `json:"digest"`
-	Shape   []int                      `json:"shape"`
-	Classes int                        `json:"classes"`
-	Train   int                        `json:"train"` // cases
-	Test    int                        `json:"test"`  // cases
-	Files   map[string]sweeps.Artifact `json:"files"`
+	Version int    `json:"version"`
+	Name    string `json:"name"`
+	Digest  string `json:"digest"`
+	Shape   []int  `json:"shape"`
+	Classes int    `json:"classes"`
+	Train   int    `json:"train"` // cases
+	Test    int    `json:"test"`  // cases
+	// Outputs is left out if it is 1, as the labels of most data sets are.
+	Outputs int `json:"outputs,omitempty"`
+	traits
+	Files map[string]sweeps.Artifact `json:"files"`
 }
 
 // save writes a checked data set to the store, unless it is there.
 func save(ctx context.Context, store *storage.Store, name string, f files) (string, error) {
-	shape, classes, err := f.check()
+	is, err := f.check()
 	if err != nil {
 		return "", err
 	}
@@ -35,16 +38,19 @@ func save(ctx context.Context, store *storage.Store, name string, f files) (stri
 	for _, n := range fileNames {
 		sums[n] = f.idx[n].sum()
 	}
-	d := digest(sums)
+	d := digest(sums, f.traits)
 	if _, err := readStored(ctx, store, d); err == nil {
 		return d, nil
 	} else if !errors.Is(err, backend.ErrNotFound) {
 		return "", err
 	}
 	m := stored{
-		Version: 1, Name: name, Digest: d, Shape: shape, Classes: classes,
+		Version: 1, Name: name, Digest: d, Shape: is.shape, Classes: is.classes, traits: f.traits,
 		Train: f.idx[trainImages].dims[0], Test: f.idx[testImages].dims[0],
 		Files: make(map[string]sweeps.Artifact, len(fileNames)),
+	}
+	if is.outputs > 1 {
+		m.Outputs = is.outputs
 	}
 	for _, n := range fileNames {
 		a, err := store.PutArtifact(ctx, storage.DatasetDir(d), n, "idx", f.idx[n].raw)
@@ -80,7 +86,7 @@ func readStored(ctx context.Context, store *storage.Store, d string) (stored, er
 	switch {
 	case m.Version != 1:
 		return stored{}, bad(storage.DatasetManifestKey(d), "has version %d, and this program knows version 1", m.Version)
-	case digest(sums) != d:
+	case digest(sums, m.traits) != d:
 		return stored{}, bad(storage.DatasetManifestKey(d), "does not describe the data set of that digest: %w", storage.ErrCorrupt)
 	}
 	return m, nil
@@ -115,10 +121,10 @@ func Load(ctx context.Context, store *storage.Store, digest string, parts ...Par
 		return nil, err
 	}
 	d := &Dataset{
-		Name: m.Name, Digest: m.Digest, Shape: m.Shape, Classes: m.Classes, Outputs: 1,
+		Name: m.Name, Digest: m.Digest, Shape: m.Shape, Classes: m.Classes, Outputs: max(m.Outputs, 1),
+		Symbols: m.Symbols, Ordered: m.Ordered, Alphabet: m.Alphabet,
 		Train: Split{N: m.Train}, Test: Split{N: m.Test},
 	}
-	targets := []*[]uint8{&d.Train.Images, &d.Train.Labels, &d.Test.Images, &d.Test.Labels}
 	for _, p := range parts {
 		a := m.Files[fileNames[p]]
 		raw, err := store.ReadArtifact(ctx, a)
@@ -132,22 +138,38 @@ func Load(ctx context.Context, store *storage.Store, digest string, parts ...Par
 		if err != nil {
 			return nil, err
 		}
-		switch {
-		case x.values == nil:
-			*targets[p] = x.data
-		case p == TrainImages:
-			d.Train.Values = x.values
-		case p == TestImages:
-			d.Test.Values = x.values
-		default:
-			return nil, bad(a.Key, "holds floats, where labels are bytes")
+		if err := d.put(p, x); err != nil {
+			return nil, bad(a.Key, "does not fit the manifest of its data set: %w", err)
 		}
 	}
 	return d, nil
 }
 
-// LoadLabels reads only the labels of a data set, which is all that measuring
-// predictions takes.
+// put sets a part of d to what its file holds.
+func (d *Dataset) put(p Part, x idx) error {
+	split, each := &d.Train, d.Outputs
+	if p == TestImages || p == TestLabels {
+		split = &d.Test
+	}
+	isCases := p == TrainImages || p == TestImages
+	if isCases {
+		each = d.Features()
+	}
+	switch {
+	case x.dims[0] != split.N || x.each() != each:
+		return fmt.Errorf("%w: its dimensions are %v", storage.ErrCorrupt, x.dims)
+	case isCases:
+		split.Images, split.Values = x.data, x.values
+	case (x.values != nil) != (d.Classes == 0):
+		return fmt.Errorf("%w: it has labels of another type", storage.ErrCorrupt)
+	default:
+		split.Labels, split.Targets = x.data, x.values
+	}
+	return nil
+}
+
+// LoadLabels reads only the labels or values of a data set, which is all that
+// measuring predictions takes.
 func LoadLabels(ctx context.Context, store *storage.Store, digest string) (*Dataset, error) {
 	return Load(ctx, store, digest, TrainLabels, TestLabels)
 }

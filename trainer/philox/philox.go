@@ -22,6 +22,7 @@ const (
 	Init    Purpose = 3 // step = index of the parameter
 	Dropout Purpose = 4 // step = training step; sub-stream = layer
 	Augment Purpose = 5 // step = 2·epoch for shift and rotation, one more for noise; sub-stream = case
+	Cases   Purpose = 6 // what generated cases are made of; see trainer/data/generate.go
 )
 
 // Multipliers and key increments of Philox4x32, from the paper.
