@@ -53,6 +53,10 @@ test-race-unit: ## Run the tests that need no server under the race detector
 test-faults: ## Kill a sweep over and over and compare what comes out: minutes
 	$(GO) test -tags faults -count 1 -timeout 30m ./internal/faults/...
 
+.PHONY: recipes-quick
+recipes-quick: ## Train a small form of every recipe and check its claim: minutes
+	$(GO) test -tags recipes -count 1 -timeout 30m -run TestRecipesQuick -v ./internal/recipes
+
 .PHONY: cover
 cover: ## Test coverage of the domain, which has to be above 90%
 	@mkdir -p $(BIN)
