@@ -19,6 +19,14 @@ func overwritesFirst(op gorgonia.Op) int {
 	return -1
 }
 
+// selecting is an operation whose result is the end of its first operand.
+type selecting struct {
+	gorgonia.Op
+	from int
+}
+
+func (s selecting) Select(...[]int) (operand, start int) { return 0, s.from }
+
 // drawPlan draws a program of instructions on earlier values.
 func drawPlan(t *rapid.T) *Plan {
 	p := &Plan{}
@@ -35,11 +43,18 @@ func drawPlan(t *rapid.T) *Plan {
 	for range rapid.IntRange(1, 20).Draw(t, "instructions") {
 		in := rapid.SliceOfN(rapid.IntRange(0, len(p.Values)-1), 1, 3).Draw(t, "operands")
 		i := Instruction{In: in, Out: add(rapid.SampledFrom([]Kind{Temporary, Temporary, Temporary, Output}).Draw(t, "kind"))}
-		if rapid.Bool().Draw(t, "in place") {
+		switch rapid.IntRange(0, 3).Draw(t, "operation") {
+		case 0, 1:
 			i.Op = overwriting{}
+		case 2:
+			n := p.Values[in[0]].Len()
+			from := rapid.IntRange(0, n-1).Draw(t, "from")
+			i.Op = selecting{from: from}
+			p.Values[i.Out].Shape = []int{n - from}
 		}
 		p.Instructions = append(p.Instructions, i)
 	}
+	makeViews(p)
 	return p
 }
 
@@ -55,6 +70,7 @@ func TestTemporariesAreNotOverwrittenWhileNeeded(t *testing.T) {
 		writer := make([]int, p.ArenaBytes) // the value that each byte holds
 		for _, in := range p.Instructions {
 			for _, v := range in.In {
+				v = p.root(v)
 				if p.Values[v].Kind == Temporary {
 					for _, b := range place(p, v, writer) {
 						if b != v {
@@ -70,8 +86,9 @@ func TestTemporariesAreNotOverwrittenWhileNeeded(t *testing.T) {
 			if p.Values[in.Out].Offset%Alignment != 0 {
 				t.Fatalf("%d is not aligned", in.Out)
 			}
-			for i, v := range in.In {
-				if p.Values[v].Kind == Temporary && overlap(p, v, in.Out) && (overwritesFirst(in.Op) != 0 || i != 0) {
+			for i, operand := range in.In {
+				v := p.root(operand)
+				if p.Values[v].Kind == Temporary && overlap(p, v, in.Out) && (overwritesFirst(in.Op) != 0 || i != 0 || v != operand) {
 					t.Fatalf("%d lies over its operand %d", in.Out, v)
 				}
 			}
@@ -93,6 +110,28 @@ func place(p *Plan, v int, memory []int) []int {
 func overlap(p *Plan, a, b int) bool {
 	x, y := p.Values[a], p.Values[b]
 	return x.Offset < y.Offset+y.Bytes() && y.Offset < x.Offset+x.Bytes()
+}
+
+// Views of views are views of what has memory, and operations on them are left out, but
+// for those whose result the caller wants.
+func TestViews(t *testing.T) {
+	t.Parallel()
+	p := &Plan{}
+	for i, k := range []Kind{Leaf, Temporary, Temporary, Temporary, Output} {
+		p.Values = append(p.Values, Value{Kind: k, Shape: []int{16 - i}, Dtype: tensor.Float32})
+	}
+	for i, op := range []gorgonia.Op{overwriting{}, selecting{from: 3}, selecting{from: 4}, selecting{from: 1}} {
+		p.Instructions = append(p.Instructions, Instruction{Op: op, In: []int{i}, Out: i + 1})
+	}
+	makeViews(p)
+	for i, want := range []Value{{Kind: Leaf}, {Kind: Temporary}, {Kind: View, Base: 1, Start: 3}, {Kind: View, Base: 1, Start: 7}, {Kind: Output}} {
+		if v := p.Values[i]; v.Kind != want.Kind || v.Base != want.Base || v.Start != want.Start {
+			t.Errorf("value %d is %v of %d from %d, want %v of %d from %d", i, v.Kind, v.Base, v.Start, want.Kind, want.Base, want.Start)
+		}
+	}
+	if n := len(p.Instructions); n != 2 {
+		t.Errorf("%d instructions, want 2: the first, and a copy for the caller", n)
+	}
 }
 
 // A chain needs two places, and one when it works in place.

@@ -126,6 +126,55 @@ func TestResultsGoWhereTheyShould(t *testing.T) {
 	}
 }
 
+// A part of an input is read where the input is, wherever it is bound.
+func TestViewsFollowTheirBase(t *testing.T) {
+	t.Parallel()
+	l := newLayer(t)
+	x := gorgonia.NewMatrix(l.graph, tensor.Float64, gorgonia.WithShape(3, 2), gorgonia.WithName("long"))
+	rows, err := ops.Rows(x, 1, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	second, err := ops.Rows(rows, 1, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	probs, err := ops.Softmax(second, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	sums, err := ops.SquaredError(rows, rows)
+	if err != nil {
+		t.Fatal(err)
+	}
+	copied, err := ops.Rows(x, 0, 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := l.compile(t, engine.Result{Node: probs}, engine.Result{Node: sums}, engine.Result{Node: copied})
+	if err := p.Bind(rows, engine.SliceOf(make([]float64, 4))); err == nil {
+		t.Error("a view is bound")
+	}
+	for _, data := range [][]float64{{1, 2, 3, 4, 5, 6}, {6, 5, 4, 3, 2, 1}} {
+		if err := p.Bind(x, engine.SliceOf(data)); err != nil {
+			t.Fatal(err)
+		}
+		run(t, p)
+		if got, want := copied.Value().Data().([]float64), data[:4]; !slices.Equal(got, want) {
+			t.Errorf("rows 0 and 1 are %v, want %v", got, want)
+		}
+	}
+	var b strings.Builder
+	if err := p.Dump(&b); err != nil {
+		t.Fatal(err)
+	}
+	for _, want := range []string{"[2 2]  float64  view long+16\n", "[1 2]  float64  view long+32\n"} {
+		if !strings.Contains(b.String(), want) {
+			t.Errorf("no %q in the dump\n%s", want, b.String())
+		}
+	}
+}
+
 func TestBindRefuses(t *testing.T) {
 	t.Parallel()
 	l := newLayer(t)
