@@ -15,6 +15,7 @@ type Batches struct {
 	augment  *augmenter // nil for none
 	seed     uint64     // of the last Shuffle
 	epoch    int
+	streams  bool // the order is that of Streams
 }
 
 // NewBatches cuts the cases of split that indices name into minibatches of size;
@@ -47,7 +48,7 @@ func (b *Batches) Shuffle(seed uint64, epoch int) {
 	for i, j := range p {
 		p[i] = b.cases[j]
 	}
-	b.order, b.seed, b.epoch = p, seed, epoch
+	b.order, b.seed, b.epoch, b.streams = p, seed, epoch, false
 }
 
 // Fill writes minibatch step (from 0) to x, one row of features per case, and

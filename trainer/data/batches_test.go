@@ -282,4 +282,8 @@ func TestFillDoesNotAllocate(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { b.Fill(2, x, y, nil) }); n != 0 {
 		t.Errorf("Fill allocates %v times", n)
 	}
+	b.Streams()
+	if n := testing.AllocsPerRun(100, func() { b.Fill(2, x, y, nil) }); n != 0 {
+		t.Errorf("Fill of streams allocates %v times", n)
+	}
 }

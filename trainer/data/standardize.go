@@ -36,6 +36,14 @@ func Identity(features int) *Standardizer {
 	return NewStandardizer(make([]float32, features), std)
 }
 
+// Symbols leaves bytes that are symbols the whole numbers that they are. Its Mean is 0
+// and its Std 1, as those of [Identity].
+func Symbols(features int) *Standardizer {
+	s := Identity(features)
+	copy(s.factor, s.Std)
+	return s
+}
+
 // Fit measures mean and standard deviation (of the population, not of a sample)
 // of every feature over the cases of split that indices name, and over no others:
 // what is measured on validation or test cases would leak into training. A
