@@ -33,8 +33,12 @@ type Data struct {
 	Header string `json:"header,omitzero" yaml:"header"`
 	// Label is the column of a .csv that has the labels: its name in the header, or
 	// its number from 1. Empty means the one that the header calls label, class,
-	// target or y, else the last.
+	// target or y, else the last. For x.npy it is the name of the file beside it that
+	// has the labels; empty means x-labels.npy.
 	Label string `json:"label,omitzero" yaml:"label"`
+	// Values says that the labels of a .csv, .npz or .npy file are values to learn by
+	// squared error, where they would be taken for classes.
+	Values bool `json:"values,omitzero" yaml:"values"`
 	// Cases is the number of cases to train and validate with that are generated.
 	Cases int `json:"cases,omitzero" yaml:"cases"`
 	// Test is the size of the test split of a data set that comes without one; 0 is
@@ -48,7 +52,8 @@ type Data struct {
 	// of a window of text.
 	Length int `json:"length,omitzero" yaml:"length"`
 	// Validation is the number of cases held out of the training split. Default:
-	// 10000, or a sixth of Limit or of Cases if that is fewer.
+	// 10000, or a sixth of Limit or of Cases if that is fewer; 0 for text, which
+	// means a tenth.
 	Validation int `json:"validation" yaml:"validation"`
 	// Limit uses only the first Limit cases of the training split, before
 	// the validation cases are held out; 0 uses all. For trying things quickly.

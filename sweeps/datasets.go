@@ -2,6 +2,7 @@ package sweeps
 
 import (
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 )
@@ -32,9 +33,29 @@ var sizedData = map[string]sized{
 // text is the kind of a data set of running text.
 const text = "text"
 
+// Format is that of the single file which the name or URL is of: "csv", "npz", "npy",
+// "txt", also where .gz follows; and empty for anything else.
+func (d Data) Format() string {
+	name := d.Name
+	if strings.Contains(name, "://") {
+		name, _, _ = strings.Cut(name, "#")
+		name, _, _ = strings.Cut(name, "?")
+	}
+	name = strings.TrimSuffix(strings.ToLower(name), ".gz")
+	for _, format := range []string{"csv", "npz", "npy", "txt"} {
+		if strings.HasSuffix(name, "."+format) {
+			return format
+		}
+	}
+	return ""
+}
+
 // IsText says whether the data set is running text, for character models: a file
 // whose name ends in .txt or .txt.gz.
-func (d Data) IsText() bool { return strings.HasSuffix(strings.TrimSuffix(d.Name, ".gz"), ".txt") }
+func (d Data) IsText() bool { return d.Format() == "txt" }
+
+// isTable says whether the data set is a file of cases with their labels or values.
+func (d Data) isTable() bool { return d.Format() != "" && !d.IsText() }
 
 // IsGenerated says whether the data set is made by a formula from SplitSeed, Cases,
 // Test and what else its kind takes.
@@ -77,7 +98,11 @@ func (d *Data) fillSized(given func(path string) bool) {
 	if !given("data.test") {
 		d.Test = sizedData[d.kind()].test
 	}
-	if d.Cases > 0 && !given("data.validation") {
+	switch {
+	case given("data.validation"):
+	case d.IsText():
+		d.Validation = 0
+	case d.Cases > 0:
 		d.Validation = max(1, min(d.Validation, d.Cases/limitShare))
 	}
 	if d.sequential() && !given("data.standardize") {
@@ -97,6 +122,20 @@ func (d Data) WithSizes() Data {
 		d.Test = sizedData[d.kind()].test
 	}
 	return d
+}
+
+// patternBits is how many random bits tell the cases of a generated data set apart;
+// more than there can be cases, where that does not matter.
+func (d Data) patternBits() int {
+	switch d.Name {
+	case "parity":
+		return d.Bits
+	case "sorting":
+		return d.Numbers * d.Bits
+	case "copy":
+		return 3 * d.Length
+	}
+	return math.MaxInt
 }
 
 // checkSized reports settings of another kind of data set.
@@ -119,20 +158,19 @@ func (d *decoder) checkSized() {
 			d.problem(d.where(s.path), s.path, "has no effect on this data set; it is for %s", strings.Join(users, ", "))
 		}
 	}
-	divided := data.IsGenerated() || data.IsText() || isFileOfCases(data.Name)
-	if !divided && d.given("data.test") {
+	if !data.IsGenerated() && data.Format() == "" && d.given("data.test") {
 		d.problem(d.where("data.test"), "data.test", "has no effect on a data set that comes with a test split; it is for single files and generated data")
 	}
-	if data.IsText() && data.Standardize {
-		d.problem(d.where("data.standardize"), "data.standardize", "has no meaning for text, whose inputs are symbols; remove it")
+	if (data.IsText() || data.Name == "copy") && data.Standardize {
+		d.problem(d.where("data.standardize"), "data.standardize", "has no meaning for %s, whose inputs are symbols; remove it", data.kind())
 	}
-}
-
-// isFileOfCases says whether a data set is one file of cases, which has to be
-// divided.
-func isFileOfCases(name string) bool {
-	name = strings.TrimSuffix(name, ".gz")
-	return strings.HasSuffix(name, ".csv") || strings.HasSuffix(name, ".npz") || strings.HasSuffix(name, ".npy")
+	if data.Values && !data.isTable() {
+		d.problem(d.where("data.values"), "data.values", "is about the labels of a .csv, .npz or .npy file, and data.name is none; remove it")
+	}
+	if need := data.Cases + data.Test; data.patternBits() < 62 && need > 1<<data.patternBits() {
+		d.problem(d.where("data.bits", "data.numbers", "data.length", "data.cases", "data.test"), "data.cases",
+			"asks, with data.test, for %d different cases, and there are %d of %s at this size; lower one of them", need, 1<<data.patternBits(), data.Name)
+	}
 }
 
 // available is the number of cases to train and validate with, as far as the spec

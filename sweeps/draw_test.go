@@ -50,10 +50,11 @@ func drawSpec(t *rapid.T) map[string]any {
 		}
 		maybe(data, "split_seed", whole(0, 1e9))
 		if rapid.Bool().Draw(t, "generated") {
-			return map[string]any{"name": "copy", "cases": whole(3, 1e6)(), "validation": 2, "length": whole(2, 30)(), "test": whole(1, 99)()}
+			return map[string]any{"name": "copy", "cases": whole(3, 1e6)(), "validation": 2, "length": whole(7, 30)(), "test": whole(1, 99)()}
 		}
 		if rapid.Bool().Draw(t, "table") {
 			data["name"] = "./table.csv"
+			maybe(data, "values", func() any { return rapid.Bool().Draw(t, "values") })
 			maybe(data, "header", func() any { return rapid.SampledFrom([]string{"present", "absent"}).Draw(t, "header") })
 			maybe(data, "label", func() any { return rapid.SampledFrom([]string{"kind", "2", "a: b # c", "true"}).Draw(t, "label") })
 		}

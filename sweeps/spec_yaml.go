@@ -45,7 +45,8 @@ func (w *yamlWriter) omit(path string, value reflect.Value) bool {
 		return value.IsZero()
 	case "model.conv":
 		return value.IsZero()
-	case "data.cases", "data.test", "data.bits", "data.numbers", "data.length":
+	case "data.cases", "data.test", "data.bits", "data.numbers", "data.length", "data.values",
+		"data.validation": // 0 is a share, for text
 		return value.IsZero()
 	case "model.activation":
 		return w.spec.uses() == kinds{lstm: true}

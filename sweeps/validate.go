@@ -84,10 +84,11 @@ func (d *decoder) checkData() {
 	case !isURL && data.SHA256 != "":
 		d.problem(d.where("data.sha256"), "data.sha256", "is the checksum of a URL, and data.name is none; remove it")
 	}
-	for _, path := range []string{"data.header", "data.label"} {
-		if d.given(path) && (isURL || !strings.HasSuffix(strings.TrimSuffix(data.Name, ".gz"), ".csv")) {
-			d.problem(d.where(path), path, "is about the columns of a .csv file, and data.name is none; remove it")
-		}
+	if d.given("data.header") && data.Format() != "csv" {
+		d.problem(d.where("data.header"), "data.header", "is about the columns of a .csv file, and data.name is none; remove it")
+	}
+	if d.given("data.label") && data.Format() != "csv" && data.Format() != "npy" {
+		d.problem(d.where("data.label"), "data.label", "is about a .csv or .npy file, and data.name is none; remove it")
 	}
 	available, whose := data.available()
 	if available > 0 && data.Validation >= available && data.Validation > 0 {
