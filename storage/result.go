@@ -77,7 +77,10 @@ func checkResult(r sweeps.Result) error {
 	if name, x, ok := firstNotFinite(reflect.ValueOf(r)); ok {
 		return fail("%s is %v", name, x)
 	}
-	if r.ValidationError < 0 || r.ValidationError > 1 {
+	if r.ValidationError < 0 {
+		return fail("validation_error is %v, below 0", r.ValidationError)
+	}
+	if r.ValidationError > 1 && !r.Values {
 		return fail("validation_error is %v, not in [0, 1]", r.ValidationError)
 	}
 	for _, a := range []sweeps.Artifact{r.Checkpoint, r.ValidationPredictions, r.TestPredictions} {

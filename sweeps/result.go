@@ -18,13 +18,19 @@ type Artifact struct {
 	Bytes  int64  `json:"bytes"`
 }
 
-// EpochMetrics is one line of a run's metrics. Errors are shares in [0, 1], NLL
-// is in nats per case.
+// EpochMetrics is one line of a run's metrics. Errors are shares in [0, 1] of the
+// labels, losses and NLL are in nats per label. Where cases ask for values (see
+// Result.Values), losses and NLL are mean squared errors.
 type EpochMetrics struct {
-	Epoch           int     `json:"epoch"`
-	LearningRate    float64 `json:"learning_rate"`
-	TrainLoss       float64 `json:"train_loss"`
-	TrainError      float64 `json:"train_error"`
+	Epoch        int     `json:"epoch"`
+	LearningRate float64 `json:"learning_rate"`
+	// TrainLoss and TrainError are means over the epoch, of the network as it was at
+	// each step, with dropout. Of values, TrainError is TrainLoss as a share of the
+	// variance of the training cases' values.
+	TrainLoss  float64 `json:"train_loss"`
+	TrainError float64 `json:"train_error"`
+	// ValidationError of values is ValidationNLL as a share of the variance of the
+	// validation cases' values: 1 for guessing their mean, and it may exceed 1.
 	ValidationError float64 `json:"validation_error"`
 	ValidationNLL   float64 `json:"validation_nll"`
 	// GradientNorm is the mean over the epoch's steps, before clipping.
@@ -46,9 +52,15 @@ type Result struct {
 	Epochs  int          `json:"epochs"` // the budget, not the epochs used
 	Attempt int          `json:"attempt"`
 	Status  ResultStatus `json:"status"`
-	// ValidationError of the final weights, in [0, 1]; 1 when diverged.
+	// Values says that cases ask for values and not for labels, which changes what the
+	// measures are.
+	Values bool `json:"values,omitzero"`
+	// ValidationError of the final weights: the share of labels predicted wrongly, in
+	// [0, 1], or the mean squared error of values as a share of their variance, at
+	// least 0; 1 when diverged.
 	ValidationError float64 `json:"validation_error"`
-	// ValidationNLL of the final weights, in nats per case; 0 when diverged.
+	// ValidationNLL of the final weights, in nats per label, or the mean squared error
+	// of values; 0 when diverged.
 	ValidationNLL float64        `json:"validation_nll"`
 	Curve         []EpochMetrics `json:"curve"`
 	// Note says in words why a run ended before its epochs were up.
@@ -56,8 +68,8 @@ type Result struct {
 	// Checkpoint holds the final weights (safetensors). The artifacts are zero
 	// when the run diverged.
 	Checkpoint Artifact `json:"checkpoint,omitzero"`
-	// Predictions are .npy files, float32, shape [cases, classes], rows are
-	// probabilities in the order of the split.
+	// Predictions are .npy files, float32, in the order of the split: of shape [cases ·
+	// labels of a case, classes], whose rows are probabilities, or [cases, values].
 	ValidationPredictions Artifact `json:"validation_predictions,omitzero"`
 	TestPredictions       Artifact `json:"test_predictions,omitzero"`
 	// Weights counts the trainable numbers of the network.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/tenfold-ml/tenfold/sweeps"
 	"github.com/tenfold-ml/tenfold/trainer/data/datatest"
+	"github.com/tenfold-ml/tenfold/trainer/model"
 )
 
 func augmented() sweeps.Config {
@@ -48,9 +49,9 @@ type inputs struct {
 	labels             []int32
 }
 
-func (n *inputs) TrainStep(x []float32, labels []int32, step uint64) (float64, int, error) {
-	n.trained, n.labels = append(n.trained, slices.Clone(x)), append(n.labels, labels...)
-	return n.network.TrainStep(x, labels, step)
+func (n *inputs) TrainStep(m model.Minibatch, step uint64) (float64, int, error) {
+	n.trained, n.labels = append(n.trained, slices.Clone(m.X)), append(n.labels, m.Labels...)
+	return n.network.TrainStep(m, step)
 }
 
 func (n *inputs) Predict(x, probs []float32) error {

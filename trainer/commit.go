@@ -94,8 +94,12 @@ func (r *session) finalWeights(ctx context.Context) (sweeps.Artifact, error) {
 	return a, nil
 }
 
-func (r *session) putPredictions(ctx context.Context, dir, name string, probs []float32) (sweeps.Artifact, error) {
-	a, err := r.o.Store.PutArtifact(ctx, dir, name, "npy", encodeNPY(len(probs)/r.classes, r.classes, probs))
+func (r *session) putPredictions(ctx context.Context, dir, name string, predictions []float32) (sweeps.Artifact, error) {
+	columns := r.classes // of a row for each label
+	if columns == 0 {
+		columns = r.outputs
+	}
+	a, err := r.o.Store.PutArtifact(ctx, dir, name, "npy", encodeNPY(len(predictions)/columns, columns, predictions))
 	if err != nil {
 		return a, fmt.Errorf("storing the %s predictions: %w", name, err)
 	}

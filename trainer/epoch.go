@@ -4,11 +4,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"math"
 	"time"
 
 	"github.com/tenfold-ml/tenfold/sweeps"
 	"github.com/tenfold-ml/tenfold/trainer/checkpoint"
+	"github.com/tenfold-ml/tenfold/trainer/data"
+	"github.com/tenfold-ml/tenfold/trainer/model"
 	"github.com/tenfold-ml/tenfold/trainer/optim"
 )
 
@@ -23,7 +24,7 @@ func (r *session) train(ctx context.Context) (sweeps.Result, error) {
 	r.since = time.Now()
 	result := sweeps.Result{
 		Version: 1, Trial: r.o.Trial, Epochs: r.o.Epochs, Attempt: r.o.Attempt,
-		Status: sweeps.Completed, Weights: r.weights(), Engine: r.net.Engine(),
+		Status: sweeps.Completed, Weights: r.weights(), Engine: r.net.Engine(), Values: r.classes == 0,
 	}
 	for r.state.Epoch < r.o.Epochs && r.state.Stopped == "" {
 		err := r.epoch(ctx)
@@ -60,10 +61,9 @@ const signOfLife = 10 * time.Second
 func (r *session) epoch(ctx context.Context) error {
 	cfg := r.trial.Config
 	steps := r.training.Steps()
-	features := len(r.std.Mean)
 	p := &r.state.Partial
 	spoke := time.Now()
-	r.training.Shuffle(cfg.Seed, r.state.Epoch)
+	r.begin()
 	for r.state.Step < steps {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -80,9 +80,9 @@ func (r *session) epoch(ctx context.Context) error {
 				})
 			}
 		}
-		n := r.training.Fill(r.state.Step, r.x, r.y, nil)
+		minibatch, n := r.minibatch(r.state.Step)
 		global := uint64(r.state.Epoch)*uint64(steps) + uint64(r.state.Step)
-		loss, wrong, err := r.net.TrainStep(r.x[:n*features], r.y[:n], global)
+		loss, wrong, err := r.net.TrainStep(minibatch, global)
 		if err != nil {
 			return fmt.Errorf("epoch %d, step %d: %w", r.state.Epoch+1, r.state.Step+1, err)
 		}
@@ -118,14 +118,42 @@ func (r *session) epoch(ctx context.Context) error {
 	return r.finishEpoch(ctx)
 }
 
+// begin puts the training cases in the epoch's order. Where it begins, a network that
+// carries its state begins the streams; elsewhere a checkpoint has restored it.
+func (r *session) begin() {
+	if !r.trial.Config.Train.CarryState {
+		r.training.Shuffle(r.trial.Config.Seed, r.state.Epoch)
+		return
+	}
+	r.training.Streams()
+	if r.state.Step == 0 {
+		r.net.Forget()
+	}
+}
+
+// minibatch reads that of a step into the session's buffers.
+func (r *session) minibatch(step int) (m model.Minibatch, cases int) {
+	n := r.training.Fill(step, r.x, r.y, r.targets)
+	m.X = r.x[:n*len(r.std.Mean)]
+	if r.classes > 0 {
+		m.Labels = r.y[:n*r.outputs]
+	} else {
+		m.Targets = r.targets[:n*r.outputs]
+	}
+	return m, n
+}
+
 // finishEpoch measures on validation and moves state to the next epoch.
 func (r *session) finishEpoch(ctx context.Context) error {
-	probs, err := r.predict(ctx, r.validation)
+	predictions, err := r.predict(ctx, r.validation)
 	if err != nil {
 		return err
 	}
-	validationError, nll := measure(probs, r.labels, r.classes)
-	if !finite(nll) {
+	validationError, nll, err := r.answers.score(predictions)
+	if err != nil {
+		return fmt.Errorf("measuring the validation predictions: %w", err)
+	}
+	if !finite(nll) || !finite(validationError) {
 		return r.diverged("the validation NLL is %v", nll)
 	}
 	p := r.tick()
@@ -133,7 +161,7 @@ func (r *session) finishEpoch(ctx context.Context) error {
 		Epoch:           r.state.Epoch + 1,
 		LearningRate:    r.state.LearningRate,
 		TrainLoss:       p.Loss / float64(p.Cases),
-		TrainError:      float64(p.Wrong) / float64(p.Cases),
+		TrainError:      r.trainError(p),
 		ValidationError: validationError,
 		ValidationNLL:   nll,
 		GradientNorm:    p.Norm / float64(r.state.Step),
@@ -147,7 +175,7 @@ func (r *session) finishEpoch(ctx context.Context) error {
 	r.state.Step = 0
 	r.state.Partial = checkpoint.Partial{}
 	r.state.LearningRate = rate
-	r.predictions = probs
+	r.predictions = predictions
 	if stop {
 		r.state.Stopped = fmt.Sprintf("stopped after epoch %d: the learning rate fell to %g, below %g",
 			r.state.Epoch, rate, r.trial.Config.Train.Schedule.StopBelow)
@@ -157,6 +185,15 @@ func (r *session) finishEpoch(ctx context.Context) error {
 		r.saveOrWarn(ctx)
 	}
 	return nil
+}
+
+// trainError is the share of labels predicted wrongly while training, or the loss of
+// values as a share of their variance.
+func (r *session) trainError(p checkpoint.Partial) float64 {
+	if r.classes == 0 {
+		return p.Loss / float64(p.Cases) / r.variance
+	}
+	return float64(p.Wrong) / float64(p.Cases*r.outputs)
 }
 
 // diverged says where the run is and what is not finite.
@@ -181,13 +218,16 @@ func (r *session) seconds() float64 {
 	return s
 }
 
-// predict returns the probabilities of batches' cases, a row of classes each.
-func (r *session) predict(ctx context.Context, batches interface {
-	Cases() int
-	Steps() int
-	Fill(step int, x []float32, labels []int32, targets []float32) int
-}) ([]float32, error) {
-	probs := make([]float32, batches.Cases()*r.classes)
+// predict returns the predictions for batches' cases in the order that they were given
+// in, as [model.Network.Predict] has them.
+func (r *session) predict(ctx context.Context, batches *data.Batches) ([]float32, error) {
+	carry := r.trial.Config.Train.CarryState
+	if carry {
+		batches.Streams()
+		r.net.Forget()
+	}
+	predictions := make([]float32, batches.Cases()*r.each)
+	rows := r.predicted
 	features := len(r.std.Mean)
 	at := 0
 	for step := range batches.Steps() {
@@ -195,41 +235,16 @@ func (r *session) predict(ctx context.Context, batches interface {
 			return nil, err
 		}
 		n := batches.Fill(step, r.x, nil, nil)
-		if err := r.net.Predict(r.x[:n*features], probs[at:at+n*r.classes]); err != nil {
+		if !carry {
+			rows = predictions[at:]
+		}
+		if err := r.net.Predict(r.x[:n*features], rows[:n*r.each]); err != nil {
 			return nil, fmt.Errorf("predicting: %w", err)
 		}
-		at += n * r.classes
+		at += n * r.each
+		for row := 0; carry && row < n; row++ {
+			copy(predictions[batches.Place(step, row)*r.each:][:r.each], rows[row*r.each:])
+		}
 	}
-	return probs, nil
+	return predictions, nil
 }
-
-// leastProbability is what a probability counts as at least, so that one case
-// whose class got 0 in float32 does not make the whole NLL infinite.
-const leastProbability = 1e-30
-
-// measure returns the share of cases whose most probable class (the first of
-// equals) is not their label, and the mean negative log-likelihood in nats.
-func measure(probs []float32, labels []int32, classes int) (share, nll float64) {
-	wrong := 0
-	for i, label := range labels {
-		row := probs[i*classes:][:classes]
-		best := 0
-		for k, p := range row {
-			if p > row[best] {
-				best = k
-			}
-		}
-		if best != int(label) {
-			wrong++
-		}
-		p := float64(row[label])
-		if p < leastProbability {
-			p = leastProbability
-		}
-		nll -= math.Log(p)
-	}
-	n := float64(len(labels))
-	return float64(wrong) / n, nll / n
-}
-
-func finite(x float64) bool { return !math.IsNaN(x) && !math.IsInf(x, 0) }

@@ -132,11 +132,11 @@ type hooked struct {
 	onPredict func()
 }
 
-func (h *hooked) TrainStep(x []float32, labels []int32, step uint64) (float64, int, error) {
+func (h *hooked) TrainStep(m model.Minibatch, step uint64) (float64, int, error) {
 	if h.onStep != nil {
 		h.onStep()
 	}
-	return h.network.TrainStep(x, labels, step)
+	return h.network.TrainStep(m, step)
 }
 
 func (h *hooked) Predict(x, probs []float32) error {

@@ -24,6 +24,7 @@ type (
 		Validation int    `json:"validation_cases"`
 		Weights    int    `json:"weights"`
 		Engine     string `json:"engine"`
+		Task       Task   `json:"task,omitzero"`
 	}
 	// epochEvent follows each epoch.
 	epochEvent struct {

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/tenfold-ml/tenfold/sweeps"
+	"github.com/tenfold-ml/tenfold/trainer/model"
 )
 
 // The tests of this file fail when one of the practices is broken between its
@@ -17,9 +18,9 @@ type watched struct {
 	seen func(weights [][]float32, grads bool)
 }
 
-func (w *watched) TrainStep(x []float32, labels []int32, step uint64) (float64, int, error) {
+func (w *watched) TrainStep(m model.Minibatch, step uint64) (float64, int, error) {
 	w.show(false)
-	loss, wrong, err := w.network.TrainStep(x, labels, step)
+	loss, wrong, err := w.network.TrainStep(m, step)
 	w.show(true)
 	return loss, wrong, err
 }

@@ -57,8 +57,10 @@ type Options struct {
 // network is what training needs of a model.Network.
 type network interface {
 	Params() []engine.Param
-	TrainStep(x []float32, labels []int32, step uint64) (loss float64, wrong int, err error)
-	Predict(x, probs []float32) error
+	TrainStep(m model.Minibatch, step uint64) (loss float64, wrong int, err error)
+	Predict(x, predictions []float32) error
+	Memories() []model.Memory
+	Forget()
 	Engine() string
 	Close() error
 }
@@ -158,7 +160,9 @@ type session struct {
 	o       Options
 	metrics *metricsLog
 	trial   sweeps.Trial
-	classes int
+	// classes of a label, 0 of values; labels or values of a case; and numbers that are
+	// predicted for it.
+	classes, outputs, each int
 
 	net        network
 	params     []engine.Param
@@ -167,12 +171,16 @@ type session struct {
 	std        *data.Standardizer
 	training   *data.Batches
 	validation *data.Batches
-	// labels of the validation cases, in the order of the predictions.
-	labels []int32
+	// answers to the validation cases.
+	answers answers
+	// variance of the training cases' values.
+	variance float64
 
 	// Buffers of one minibatch.
-	x []float32
-	y []int32
+	x         []float32
+	y         []int32
+	targets   []float32
+	predicted []float32
 
 	state checkpoint.State
 	// since is when the clock of state.Partial.Seconds was last read.
@@ -208,18 +216,23 @@ func prepare(ctx context.Context, o Options, metrics *metricsLog) (r *session, e
 	if err != nil {
 		return nil, err
 	}
+	if err := checkDataset(cfg, ds); err != nil {
+		return nil, err
+	}
 	std := data.Identity(ds.Features())
-	if cfg.Data.Standardize {
+	switch {
+	case ds.Symbols > 0:
+		std = data.Symbols(ds.Features())
+	case cfg.Data.Standardize:
 		std = data.Fit(ds.Train, ds.Features(), train, cfg.Data.StdFloor)
 	}
 	build := o.build
 	if build == nil {
 		build = func(cfg sweeps.Model, o model.Options) (network, error) { return model.New(cfg, o) }
 	}
-	net, err := build(cfg.Model, model.Options{
-		Inputs: ds.Features(), Shape: ds.Shape, Classes: ds.Classes, BatchSize: cfg.Train.BatchSize,
-		Seed: cfg.Seed, Threads: max(o.Threads, 1), BLAS: o.BLAS,
-	})
+	options := ModelOptions(cfg, ds)
+	options.Threads, options.BLAS = max(o.Threads, 1), o.BLAS
+	net, err := build(cfg.Model, options)
 	if errors.Is(err, model.ErrConfig) {
 		return nil, &ConfigError{Err: err}
 	}
@@ -232,15 +245,22 @@ func prepare(ctx context.Context, o Options, metrics *metricsLog) (r *session, e
 		}
 	}()
 	r = &session{
-		o: o, metrics: metrics, trial: trial, classes: ds.Classes,
+		o: o, metrics: metrics, trial: trial, classes: ds.Classes, outputs: ds.Outputs, each: options.Predictions(),
 		net: net, params: net.Params(), std: std,
 		schedule:   optim.NewPlateau(cfg.Train.Schedule, cfg.Train.LearningRate),
 		training:   data.NewBatches(ds.Train, train, std, cfg.Train.BatchSize),
 		validation: data.NewBatches(ds.Train, validation, std, cfg.Train.BatchSize),
-		labels:     ds.Labels(ds.Train, validation),
+		answers:    answersOf(ds, ds.Train, validation),
 		x:          make([]float32, cfg.Train.BatchSize*ds.Features()),
-		y:          make([]int32, cfg.Train.BatchSize),
+		y:          make([]int32, cfg.Train.BatchSize*ds.Outputs),
+		predicted:  make([]float32, cfg.Train.BatchSize*options.Predictions()),
 		saver:      newSaver(o),
+	}
+	if ds.Classes == 0 {
+		r.targets = make([]float32, cfg.Train.BatchSize*ds.Outputs)
+		if r.variance, err = variances(ds, train, validation); err != nil {
+			return nil, err
+		}
 	}
 	if err := r.training.Augment(cfg.Data.Augment, ds.Shape); err != nil {
 		return nil, err
@@ -257,7 +277,7 @@ func prepare(ctx context.Context, o Options, metrics *metricsLog) (r *session, e
 		Event: "start", Trial: o.Trial, Attempt: o.Attempt, Epochs: o.Epochs,
 		Epoch: r.state.Epoch, Step: r.state.Step,
 		Train: len(train), Validation: len(validation),
-		Weights: r.weights(), Engine: net.Engine(),
+		Weights: r.weights(), Engine: net.Engine(), Task: taskOf(ds),
 	})
 	return r, nil
 }

@@ -132,7 +132,20 @@ func (r *session) snapshot() *checkpoint.Snapshot {
 	for _, v := range r.optimizer.State() {
 		s.Optimizer = append(s.Optimizer, checkpoint.Tensor{Name: v.Name, Shape: []int{len(v.Data)}, Data: v.Data})
 	}
+	// Between epochs the memories mean nothing.
+	if r.state.Step > 0 && r.state.Step < r.state.StepsPerEpoch {
+		s.Memories = r.memories()
+	}
 	return s
+}
+
+// memories shares memory with the network.
+func (r *session) memories() []checkpoint.Tensor {
+	var all []checkpoint.Tensor
+	for _, m := range r.net.Memories() {
+		all = append(all, checkpoint.Tensor{Name: m.Name, Shape: m.Shape, Data: m.Value})
+	}
+	return all
 }
 
 // resume restores the newest checkpoint that is whole and fits.
@@ -177,8 +190,16 @@ func (r *session) restore(snap *checkpoint.Snapshot) error {
 	if err := checkpoint.Fits(own.Optimizer, snap.Optimizer, "state"); err != nil {
 		return err
 	}
+	var memories []checkpoint.Tensor
+	if st.Step > 0 && st.Step < steps {
+		memories = r.memories()
+	}
+	if err := checkpoint.Fits(memories, snap.Memories, "state"); err != nil {
+		return err
+	}
 	checkpoint.Copy(own.Parameters, snap.Parameters)
 	checkpoint.Copy(own.Optimizer, snap.Optimizer)
+	checkpoint.Copy(memories, snap.Memories)
 	r.schedule = &schedule
 	r.state = st
 	return nil

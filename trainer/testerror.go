@@ -12,26 +12,39 @@ import (
 	"github.com/tenfold-ml/tenfold/trainer/data"
 )
 
+// Test is how a trained network does on the test split.
+type Test struct {
+	ensemble.Measures
+	Cases int
+	// Task says what the measures are of.
+	Task Task
+}
+
 // TestMeasures measures the test predictions of a completed run, for people who
 // train one network by hand. Nothing may be decided by them.
-func TestMeasures(ctx context.Context, store *storage.Store, trial sweeps.Trial, result sweeps.Result) (m ensemble.Measures, cases int, err error) {
+func TestMeasures(ctx context.Context, store *storage.Store, trial sweeps.Trial, result sweeps.Result) (Test, error) {
 	ds, err := data.Load(ctx, store, trial.Dataset, data.TestLabels)
 	if err != nil {
-		return m, 0, err
+		return Test{}, err
 	}
 	b, err := store.ReadArtifact(ctx, result.TestPredictions)
 	if err != nil {
-		return m, 0, fmt.Errorf("reading the test predictions: %w", err)
+		return Test{}, fmt.Errorf("reading the test predictions: %w", err)
 	}
-	probs, err := decodeNPY(b, ds.Test.N*ds.Classes)
+	predictions, err := decodeNPY(b, ds.Test.N*ModelOptions(trial.Config, ds).Predictions())
 	if err != nil {
-		return m, 0, fmt.Errorf("reading %s: %w", result.TestPredictions.Key, err)
+		return Test{}, fmt.Errorf("reading %s: %w", result.TestPredictions.Key, err)
 	}
-	m, err = ensemble.Measure(probs, ds.Classes, ds.Labels(ds.Test, nil))
+	test := Test{Cases: ds.Test.N, Task: taskOf(ds)}
+	if ds.Classes == 0 {
+		test.Measures, err = ensemble.MeasureValues(predictions, ds.Targets(ds.Test, nil))
+	} else {
+		test.Measures, err = ensemble.Measure(predictions, ds.Classes, ds.Labels(ds.Test, nil))
+	}
 	if err != nil {
-		return m, 0, fmt.Errorf("measuring the test predictions: %w", err)
+		return Test{}, fmt.Errorf("measuring the test predictions: %w", err)
 	}
-	return m, ds.Test.N, nil
+	return test, nil
 }
 
 // decodeNPY reads back n numbers that encodeNPY wrote.

@@ -121,7 +121,7 @@ func summarize(ctx context.Context, w io.Writer, store *storage.Store, dir strin
 		_, err := fmt.Fprintf(w, "%s\ntry a smaller train.learning_rate or a smaller train.clip_norm\n", r.Note)
 		return err
 	}
-	test, cases, err := trainer.TestMeasures(ctx, store, trial, r)
+	test, err := trainer.TestMeasures(ctx, store, trial, r)
 	if err != nil {
 		return err
 	}
@@ -135,13 +135,14 @@ func summarize(ctx context.Context, w io.Writer, store *storage.Store, dir strin
 	if r.Note != "" {
 		note = r.Note + "\n"
 	}
+	show := measuresOf(test.Task)
 	_, err = fmt.Fprintf(w, `%strained    %d epochs in %s (%s)
-validation %.2f %% wrong, %.4f nats a case; the best epoch was %d with %.2f %%
-test       %.2f %% wrong, %.4f nats a case, of %d cases; nothing was decided by them
+validation %s, %s; the best epoch was %d with %s
+test       %s, %s, of %d cases; nothing was decided by them
 weights    %s
 `, note, len(r.Curve), seconds(r.Seconds), r.Engine,
-		100*r.ValidationError, r.ValidationNLL, best.Epoch, 100*best.ValidationError,
-		100*test.Error, test.NLL, cases,
+		show.error(r.ValidationError), show.loss(r.ValidationNLL), best.Epoch, show.share(best.ValidationError),
+		show.error(test.Error), show.loss(test.NLL), test.Cases,
 		filepath.Join(dir, filepath.FromSlash(r.Checkpoint.Key)))
 	return err
 }

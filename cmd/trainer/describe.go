@@ -148,9 +148,7 @@ func describeNetwork(ds *data.Dataset, cfg sweeps.Config) (*describedNetwork, er
 	if err != nil {
 		return nil, err
 	}
-	count, err := model.CountParameters(cfg.Model, model.Options{
-		Inputs: ds.Features(), Shape: ds.Shape, Classes: ds.Classes, BatchSize: cfg.Train.BatchSize,
-	})
+	count, err := model.CountParameters(cfg.Model, trainer.ModelOptions(cfg, ds))
 	if errors.Is(err, model.ErrConfig) {
 		return nil, &trainer.ConfigError{Err: err}
 	}

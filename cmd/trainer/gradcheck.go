@@ -87,9 +87,9 @@ func runGradcheck(ctx context.Context, f gradcheckFlags, stdout io.Writer) (err 
 		return err
 	}
 	cases := min(f.cases, len(train))
-	net, err := model.NewFloat64(cfg.Model, model.Options{
-		Inputs: ds.Features(), Shape: ds.Shape, Classes: ds.Classes, BatchSize: cases, Seed: cfg.Seed, Threads: runtime.NumCPU(),
-	})
+	options := trainer.ModelOptions(cfg, ds)
+	options.BatchSize, options.Threads = cases, runtime.NumCPU()
+	net, err := model.NewFloat64(cfg.Model, options)
 	if errors.Is(err, model.ErrConfig) {
 		return &trainer.ConfigError{Err: err}
 	}
@@ -97,9 +97,8 @@ func runGradcheck(ctx context.Context, f gradcheckFlags, stdout io.Writer) (err 
 		return fmt.Errorf("building the network: %w", err)
 	}
 	defer func() { err = errors.Join(err, net.Close()) }()
-	x, labels := someCases(ds, train, cases, cfg)
 	nudge(net.Params(), cfg.Seed)
-	if err := net.Bind(x, labels, 0); err != nil {
+	if err := net.Bind(someCases(ds, train, cases, cfg), 0); err != nil {
 		return err
 	}
 	if _, err := net.Gradient(); err != nil {
@@ -131,21 +130,34 @@ func nudge(params []model.Param64, seed uint64) {
 }
 
 // someCases are the first cases of the first epoch, in double precision.
-func someCases(ds *data.Dataset, train []int32, n int, cfg sweeps.Config) (x []float64, labels []int32) {
+func someCases(ds *data.Dataset, train []int32, n int, cfg sweeps.Config) (m model.Minibatch64) {
 	std := data.Identity(ds.Features())
-	if cfg.Data.Standardize {
+	switch {
+	case ds.Symbols > 0:
+		std = data.Symbols(ds.Features())
+	case cfg.Data.Standardize:
 		std = data.Fit(ds.Train, ds.Features(), train, cfg.Data.StdFloor)
 	}
 	batches := data.NewBatches(ds.Train, train, std, n)
 	batches.Shuffle(cfg.Seed, 0)
 	narrow := make([]float32, n*ds.Features())
-	labels = make([]int32, n)
-	batches.Fill(0, narrow, labels, nil)
-	x = make([]float64, len(narrow))
-	for i, v := range narrow {
-		x[i] = float64(v)
+	var targets []float32
+	if ds.Classes > 0 {
+		m.Labels = make([]int32, n*ds.Outputs)
+	} else {
+		targets = make([]float32, n*ds.Outputs)
 	}
-	return x, labels
+	batches.Fill(0, narrow, m.Labels, targets)
+	m.X, m.Targets = widen(narrow), widen(targets)
+	return m
+}
+
+func widen(x []float32) []float64 {
+	wide := make([]float64, len(x))
+	for i, v := range x {
+		wide[i] = float64(v)
+	}
+	return wide
 }
 
 func reportGradcheck(w io.Writer, output string, rows []gradcheck.Row, o gradcheck.Options, cases int) error {

@@ -4,9 +4,11 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 
 	"github.com/tenfold-ml/tenfold/sweeps"
+	"github.com/tenfold-ml/tenfold/trainer"
 )
 
 // progress turns a run's metrics, one JSON object a line, into something for
@@ -25,6 +27,7 @@ type progress struct {
 	from        float64   // epochs that were done by then
 	epoch, step int
 	last        *sweeps.EpochMetrics
+	task        measuresOf
 	drawn       bool
 }
 
@@ -51,6 +54,8 @@ type event struct {
 	Weights    any    `json:"weights"` // a number in start, a key in checkpoint
 	Engine     string `json:"engine"`
 	Message    string `json:"message"`
+	// Task says what the measures are of.
+	Task trainer.Task `json:"task"`
 	sweeps.EpochMetrics
 }
 
@@ -73,8 +78,8 @@ func (p *progress) Write(line []byte) (int, error) {
 			p.line(e.LearningRate, e.TrainLoss, float64(e.Epoch))
 			break
 		}
-		p.printf("epoch %*d/%d  rate %-9.4g train loss %.4f  validation error %6.2f %%  %8s  %s left\n",
-			digits(p.epochs), e.Epoch, p.epochs, e.LearningRate, e.TrainLoss, 100*e.ValidationError, seconds(e.Seconds), p.left(float64(e.Epoch)))
+		p.printf("epoch %*d/%d  rate %-9.4g train loss %.4f  %s  %8s  %s left\n",
+			digits(p.epochs), e.Epoch, p.epochs, e.LearningRate, e.TrainLoss, p.task.validation(e.ValidationError, e.ValidationNLL), seconds(e.Seconds), p.left(float64(e.Epoch)))
 	case "checkpoint":
 		p.epoch, p.step = e.Epoch, e.Step
 	case "warning":
@@ -89,7 +94,7 @@ func (p *progress) Write(line []byte) (int, error) {
 }
 
 func (p *progress) start(e event) {
-	p.epochs, p.begin, p.epoch, p.step = e.Epochs, p.now(), e.Epoch, e.Step
+	p.epochs, p.begin, p.epoch, p.step, p.task = e.Epochs, p.now(), e.Epoch, e.Step, measuresOf(e.Task)
 	p.from = float64(e.Epoch) // the share of an epoch is not known yet
 	p.printf("%s: %d training and %d validation cases, %.0f weights, %s\n", p.name, e.Train, e.Validation, e.Weights, e.Engine)
 	if e.Epoch > 0 || e.Step > 0 {
@@ -114,7 +119,7 @@ func (p *progress) line(rate, loss, done float64) {
 	now := min(int(done)+1, p.epochs)
 	text := fmt.Sprintf("epoch %*d/%d  rate %.4g  train loss %.4f", digits(p.epochs), now, p.epochs, rate, loss)
 	if p.last != nil {
-		text += fmt.Sprintf("  validation error %.2f %%", 100*p.last.ValidationError)
+		text += "  " + strings.Join(strings.Fields(p.task.validation(p.last.ValidationError, p.last.ValidationNLL)), " ")
 	}
 	text += "  " + p.left(done) + " left"
 	// A line that wraps could not be redrawn.

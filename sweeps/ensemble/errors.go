@@ -10,6 +10,10 @@ import (
 // ErrNoMembers says that there is nothing to make an ensemble of.
 var ErrNoMembers = errors.New("an ensemble needs at least one member")
 
+// ErrConstant says that all the values to predict are the same, so that no share of their
+// variance can be had.
+var ErrConstant = errors.New("the values that are asked for are all the same")
+
 // ShapeError says that there are not as many numbers as there must be.
 type ShapeError struct {
 	// What was counted: "probabilities", "rows", "labels", "classes".

@@ -5,7 +5,7 @@
 // The weights are a safetensors file that anybody can read: the network's
 // parameters, and with them the statistics of the inputs, so that the file can
 // predict by itself. The state, also safetensors, is what only a resumed run
-// needs: the optimiser's velocity and, as JSON in its metadata, a [State].
+// needs: the optimiser's velocity, what a recurrent network carries between minibatches and, as JSON in its metadata, a [State].
 //
 // Weights hold nothing but numbers that follow from the trial: no time, no host,
 // no attempt. Two runs of one trial write the same bytes, and so the same key.

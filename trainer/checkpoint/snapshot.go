@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/tenfold-ml/tenfold/storage"
 	"github.com/tenfold-ml/tenfold/sweeps"
@@ -16,6 +17,10 @@ const (
 	StdTensor  = "input.std"
 )
 
+// memoryPrefix tells the tensors of the state that are a network's memories from those
+// of the optimiser.
+const memoryPrefix = "memory/"
+
 // Snapshot is a training run at the boundary of a step.
 type Snapshot struct {
 	// Parameters of the network, in its order.
@@ -24,7 +29,10 @@ type Snapshot struct {
 	Mean, Std []float32
 	// Optimizer is the optimiser's state.
 	Optimizer []Tensor
-	State     State
+	// Memories are what a recurrent network carries to the next minibatch; none where it
+	// begins anew, and in checkpoints from before there were any.
+	Memories []Tensor
+	State    State
 }
 
 // State is the part of a run that is no array. Floats survive JSON exactly;
@@ -83,7 +91,11 @@ func (s *Snapshot) Encode() (weights, state []byte, err error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("encoding the state of training: %w", err)
 	}
-	state, err = EncodeTensors(s.Optimizer, map[string]string{formatKey: stateFormat, stateKey: string(j)})
+	tensors = slices.Clone(s.Optimizer)
+	for _, m := range s.Memories {
+		tensors = append(tensors, Tensor{memoryPrefix + m.Name, m.Shape, m.Data})
+	}
+	state, err = EncodeTensors(tensors, map[string]string{formatKey: stateFormat, stateKey: string(j)})
 	if err != nil {
 		return nil, nil, fmt.Errorf("encoding the optimiser's state: %w", err)
 	}
@@ -96,10 +108,16 @@ func Decode(weights, state []byte) (*Snapshot, error) {
 	if err != nil {
 		return nil, err
 	}
-	var metadata map[string]string
-	s.Optimizer, metadata, err = DecodeTensors(state)
+	tensors, metadata, err := DecodeTensors(state)
 	if err != nil {
 		return nil, fmt.Errorf("state: %w", err)
+	}
+	for _, t := range tensors {
+		if name, ok := strings.CutPrefix(t.Name, memoryPrefix); ok {
+			s.Memories = append(s.Memories, Tensor{name, t.Shape, t.Data})
+		} else {
+			s.Optimizer = append(s.Optimizer, t)
+		}
 	}
 	if f := metadata[formatKey]; f != stateFormat {
 		return nil, fmt.Errorf("state: %w: its format is %q, not %q", storage.ErrCorrupt, f, stateFormat)

@@ -63,9 +63,11 @@ func (o Options) Tolerance() float64 {
 }
 
 const (
-	// step is the perturbation: the differences' error is of its fourth order,
-	// rounding gives 1e-12 of the loss.
-	step = 1e-4
+	// smoothStep is the perturbation: the differences' error is of its fourth order,
+	// rounding gives 1e-13 of the loss.
+	smoothStep = 1e-3
+	// kinkedStep crosses fewer kinks.
+	kinkedStep = 1e-4
 	// floor times the largest entry of a parameter's gradient is what an error is
 	// relative to at least. Below it there is little but rounding.
 	floor = 1e-3
@@ -164,8 +166,12 @@ type difference struct {
 // derivative finds the slope at w. Where the perturbation crosses a kink, which a
 // weight that many units share easily does, smaller ones are tried.
 func derivative(loss func() (float64, error), middle float64, w *float64, least float64, kinked bool) (d difference, kink bool, err error) {
-	for _, h := range []float64{step, step / 10, step / 100} {
-		if d, err = differences(loss, middle, w, h); err != nil || !kinked {
+	if !kinked {
+		d, err = differences(loss, middle, w, smoothStep)
+		return d, false, err
+	}
+	for _, h := range []float64{kinkedStep, kinkedStep / 10, kinkedStep / 100} {
+		if d, err = differences(loss, middle, w, h); err != nil {
 			return d, false, err
 		}
 		// Half of what is allowed, since the slope is off by as much.

@@ -81,12 +81,14 @@ func (c convnet) parameters() []parameter {
 	return append(ps, c.dense.parameters()...)
 }
 
-func (c convnet) logits(x, step *gorgonia.Node, params gorgonia.Nodes) (*gorgonia.Node, error) {
-	h := x
+func (convnet) memories() []memory { return nil }
+
+func (c convnet) outputs(p pass) (*gorgonia.Node, gorgonia.Nodes, error) {
+	h := p.x
 	var err error
-	if c.dropout > 0 && step != nil {
-		if h, err = ops.Dropout(h, step, c.dropout, c.seed, 0); err != nil {
-			return nil, fmt.Errorf("dropout of the inputs: %w", err)
+	if c.dropout > 0 && p.step != nil {
+		if h, err = ops.Dropout(h, p.step, c.dropout, c.seed, 0); err != nil {
+			return nil, nil, fmt.Errorf("dropout of the inputs: %w", err)
 		}
 	}
 	for i, l := range c.layers {
@@ -96,14 +98,15 @@ func (c convnet) logits(x, step *gorgonia.Node, params gorgonia.Nodes) (*gorgoni
 		if l.pooled {
 			activation = ops.Identity
 		}
-		if h, err = ops.Conv(h, params[2*i], params[2*i+1], l.conv, activation); err != nil {
-			return nil, fmt.Errorf("layer %d: %w", i, err)
+		if h, err = ops.Conv(h, p.params[2*i], p.params[2*i+1], l.conv, activation); err != nil {
+			return nil, nil, fmt.Errorf("layer %d: %w", i, err)
 		}
 		if l.pooled {
 			if h, err = ops.MaxPool(h, l.pool, c.activation); err != nil {
-				return nil, fmt.Errorf("layer %d: %w", i, err)
+				return nil, nil, fmt.Errorf("layer %d: %w", i, err)
 			}
 		}
 	}
-	return c.dense.logits(h, step, params[2*len(c.layers):])
+	p.x, p.params = h, p.params[2*len(c.layers):]
+	return c.dense.outputs(p)
 }

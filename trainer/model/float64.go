@@ -24,6 +24,7 @@ type Float64 struct {
 	forward  *engine.Program // loss alone
 	loss     []float64       // of one number
 	step     []int64         // of one number
+	memories [][]float64     // zeros
 	kinked   bool
 }
 
@@ -49,7 +50,7 @@ func NewFloat64(cfg sweeps.Model, o Options) (n *Float64, err error) {
 	}
 	n = &Float64{
 		options: o, loss: make([]float64, 1), step: make([]int64, 1),
-		kinked: cfg.Activation == "relu" || cfg.Kind == "convnet",
+		kinked: cfg.Kind == "convnet" || cfg.Kind != "lstm" && cfg.Activation == "relu",
 	}
 	var values []gorgonia.Value
 	for _, p := range initialParams(arch.parameters(), cfg.Init, o.Seed) {
@@ -60,8 +61,11 @@ func NewFloat64(cfg sweeps.Model, o Options) (n *Float64, err error) {
 		n.params = append(n.params, q)
 		values = append(values, tensor.New(tensor.WithShape(q.Shape...), tensor.WithBacking(q.Value)))
 	}
-	if n.graph, err = newTrainingGraph(arch, tensor.Float64, o.BatchSize, o.Inputs, values); err != nil {
+	if n.graph, err = newTrainingGraph(arch, tensor.Float64, o.BatchSize, o, values); err != nil {
 		return nil, err
+	}
+	for _, leaf := range n.graph.memories {
+		n.memories = append(n.memories, make([]float64, leaf.Shape().TotalSize()))
 	}
 	if n.backend, err = cpu.New(cpu.Options{Threads: o.Threads, BLAS: o.BLAS}); err != nil {
 		return nil, err
@@ -92,19 +96,43 @@ func (n *Float64) Params() []Param64 { return n.params }
 // max-pool.
 func (n *Float64) Kinked() bool { return n.kinked }
 
-// Bind sets the cases: x [BatchSize, Inputs] and labels [BatchSize], which the
-// network keeps, and the step that selects dropout's masks.
-func (n *Float64) Bind(x []float64, labels []int32, step uint64) error {
-	if len(labels) != n.options.BatchSize || len(x) != len(labels)*n.options.Inputs {
-		return fmt.Errorf("bind %d numbers and %d labels: want %d cases of %d features", len(x), len(labels), n.options.BatchSize, n.options.Inputs)
+// Minibatch64 is a [Minibatch] in double precision.
+type Minibatch64 struct {
+	X       []float64
+	Labels  []int32
+	Targets []float64
+}
+
+// Bind sets the cases, BatchSize of them, whose numbers the network keeps, and the
+// step that selects dropout's masks. Sequences begin with memories of zeros.
+func (n *Float64) Bind(m Minibatch64, step uint64) error {
+	o := n.options
+	labels, targets := o.BatchSize*o.outputs(), 0
+	if o.Classes == 0 {
+		labels, targets = 0, labels
+	}
+	if len(m.X) != o.BatchSize*o.Inputs || len(m.Labels) != labels || len(m.Targets) != targets {
+		return fmt.Errorf("bind %d numbers, %d labels and %d values: want %d, %d and %d",
+			len(m.X), len(m.Labels), len(m.Targets), o.BatchSize*o.Inputs, labels, targets)
 	}
 	n.step[0] = int64(step)
 	for _, p := range []*engine.Program{n.forward, n.gradient} {
-		if err := p.Bind(n.graph.x, engine.SliceOf(x)); err != nil {
+		if err := p.Bind(n.graph.x, engine.SliceOf(m.X)); err != nil {
 			return err
 		}
-		if err := p.Bind(n.graph.labels, engine.SliceOf(labels)); err != nil {
+		var err error
+		if o.Classes > 0 {
+			err = p.Bind(n.graph.labels, engine.SliceOf(m.Labels))
+		} else {
+			err = p.Bind(n.graph.targets, engine.SliceOf(m.Targets))
+		}
+		if err != nil {
 			return err
+		}
+		for i, leaf := range n.graph.memories {
+			if err := p.Bind(leaf, engine.SliceOf(n.memories[i])); err != nil {
+				return err
+			}
 		}
 		if p.Uses(n.graph.step) {
 			if err := p.Bind(n.graph.step, engine.SliceOf(n.step)); err != nil {

@@ -20,10 +20,10 @@ func TestGradcheckOfNetworks(t *testing.T) {
 		}{
 			{"right", func(*testing.T, *Float64, []float64, []int32) {}, true},
 			{"other masks", func(t *testing.T, n *Float64, x []float64, labels []int32) {
-				must(t, n.Bind(x, labels, 8))
+				must(t, n.Bind(Minibatch64{X: x, Labels: labels}, 8))
 				_, err := n.Gradient()
 				must(t, err)
-				must(t, n.Bind(x, labels, 7))
+				must(t, n.Bind(Minibatch64{X: x, Labels: labels}, 7))
 			}, false},
 			{"wrong scale", func(_ *testing.T, n *Float64, _ []float64, _ []int32) {
 				for i := range n.params[2].Grad {
@@ -42,7 +42,7 @@ func TestGradcheckOfNetworks(t *testing.T) {
 				defer func() { must(t, n.Close()) }()
 				x, labels := make([]float64, 66), []int32{0, 1, 2, 2, 1, 0}
 				philox.New(1, philox.Init, 9, 9).Normals(x)
-				must(t, n.Bind(x, labels, 7))
+				must(t, n.Bind(Minibatch64{X: x, Labels: labels}, 7))
 				_, err = n.Gradient()
 				must(t, err)
 				test.spoil(t, n, x, labels)

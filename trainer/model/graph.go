@@ -11,58 +11,79 @@ import (
 
 // trainingGraph is the graph of a loss and its gradients for a number of rows.
 type trainingGraph struct {
-	graph           *gorgonia.ExprGraph
-	x, labels, step *gorgonia.Node // inputs, without values
-	params          gorgonia.Nodes
-	loss, wrong     *gorgonia.Node // scalars
-	grads           gorgonia.Nodes // of params
+	graph *gorgonia.ExprGraph
+	// Inputs, without values. Of labels and targets there is one.
+	x, labels, targets, step *gorgonia.Node
+	params                   gorgonia.Nodes
+	memories, final          gorgonia.Nodes
+	loss                     *gorgonia.Node // scalar
+	wrong                    *gorgonia.Node // scalar; nil where cases ask for values
+	grads                    gorgonia.Nodes // of params
 }
 
 // newTrainingGraph builds and differentiates an architecture in float32 or
 // float64. The values are the parameters', used in place.
-func newTrainingGraph(a architecture, dtype tensor.Dtype, rows, inputs int, values []gorgonia.Value) (*trainingGraph, error) {
+func newTrainingGraph(a architecture, dtype tensor.Dtype, rows int, o Options, values []gorgonia.Value) (*trainingGraph, error) {
 	g := gorgonia.NewGraph()
 	t := &trainingGraph{
-		graph:  g,
-		x:      gorgonia.NewMatrix(g, dtype, gorgonia.WithShape(rows, inputs), gorgonia.WithName("x")),
-		labels: gorgonia.NewVector(g, tensor.Int32, gorgonia.WithShape(rows), gorgonia.WithName("labels")),
-		step:   gorgonia.NewVector(g, tensor.Int64, gorgonia.WithShape(1), gorgonia.WithName("step")),
-		params: parameterNodes(g, a.parameters(), values),
+		graph: g,
+		x:     gorgonia.NewMatrix(g, dtype, gorgonia.WithShape(rows, o.Inputs), gorgonia.WithName("x")),
 	}
-	logits, err := a.logits(t.x, t.step, t.params)
+	if o.Classes > 0 {
+		t.labels = gorgonia.NewVector(g, tensor.Int32, gorgonia.WithShape(rows*o.outputs()), gorgonia.WithName("labels"))
+	} else {
+		t.targets = gorgonia.NewMatrix(g, dtype, gorgonia.WithShape(rows, o.outputs()), gorgonia.WithName("targets"))
+	}
+	t.step = gorgonia.NewVector(g, tensor.Int64, gorgonia.WithShape(1), gorgonia.WithName("step"))
+	t.params = parameterNodes(g, a.parameters(), values)
+	t.memories = memoryNodes(g, a.memories(), dtype, rows)
+	outputs, final, err := a.outputs(pass{x: t.x, step: t.step, params: t.params, memories: t.memories})
 	if err != nil {
 		return nil, err
 	}
-	if t.loss, err = ops.CrossEntropy(logits, t.labels); err != nil {
+	t.final = final
+	if o.Classes > 0 {
+		t.loss, err = ops.CrossEntropy(outputs, t.labels)
+	} else {
+		t.loss, err = ops.SquaredError(outputs, t.targets)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("build the loss: %w", err)
 	}
 	if t.grads, err = ops.Gradients(t.loss, t.params...); err != nil {
 		return nil, fmt.Errorf("build the gradients: %w", err)
 	}
+	if o.Classes == 0 {
+		return t, nil
+	}
 	// After Gradients, which does not like nodes that it cannot differentiate.
-	if t.wrong, err = ops.Errors(logits, t.labels); err != nil {
+	if t.wrong, err = ops.Errors(outputs, t.labels); err != nil {
 		return nil, fmt.Errorf("build the count of errors: %w", err)
 	}
 	return t, nil
 }
 
-// predictionGraph is the graph of the probabilities for a number of rows.
+// predictionGraph is the graph of the predictions for a number of rows:
+// probabilities of labels, or values.
 type predictionGraph struct {
-	x, probs *gorgonia.Node
+	x, predictions  *gorgonia.Node
+	memories, final gorgonia.Nodes
 }
 
-func newPredictionGraph(a architecture, dtype tensor.Dtype, rows, inputs int, values []gorgonia.Value) (*predictionGraph, error) {
+func newPredictionGraph(a architecture, dtype tensor.Dtype, rows int, o Options, values []gorgonia.Value) (*predictionGraph, error) {
 	g := gorgonia.NewGraph()
-	x := gorgonia.NewMatrix(g, dtype, gorgonia.WithShape(rows, inputs), gorgonia.WithName("x"))
-	logits, err := a.logits(x, nil, parameterNodes(g, a.parameters(), values))
-	if err != nil {
-		return nil, err
+	p := &predictionGraph{x: gorgonia.NewMatrix(g, dtype, gorgonia.WithShape(rows, o.Inputs), gorgonia.WithName("x"))}
+	params := parameterNodes(g, a.parameters(), values)
+	p.memories = memoryNodes(g, a.memories(), dtype, rows)
+	var err error
+	p.predictions, p.final, err = a.outputs(pass{x: p.x, params: params, memories: p.memories})
+	if err != nil || o.Classes == 0 {
+		return p, err
 	}
-	probs, err := ops.Softmax(logits, logits.Shape()[1])
-	if err != nil {
+	if p.predictions, err = ops.Softmax(p.predictions, o.Classes); err != nil {
 		return nil, fmt.Errorf("build the probabilities: %w", err)
 	}
-	return &predictionGraph{x, probs}, nil
+	return p, nil
 }
 
 func parameterNodes(g *gorgonia.ExprGraph, specs []parameter, values []gorgonia.Value) gorgonia.Nodes {

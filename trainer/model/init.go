@@ -10,7 +10,8 @@ import (
 
 // initialParams allocates the parameters with their initial values. Weights are
 // draws of the family that init.Kind names; biases of hidden units are uniform in
-// [-init.Bias, init.Bias], those of the outputs zero. Parameter i draws from a
+// [-init.Bias, init.Bias], those of the outputs zero; an lstm's forget gates are then
+// raised. Parameter i draws from a
 // stream of its own, so its values depend on nothing but the seed, i and its shape.
 func initialParams(specs []parameter, init sweeps.Init, seed uint64) []engine.Param {
 	params := make([]engine.Param, len(specs))
@@ -26,6 +27,9 @@ func initialParams(specs []parameter, init sweeps.Init, seed uint64) []engine.Pa
 			drawWeights(p.Value, init, spec.fanIn, stream)
 		case spec.hiddenBias && init.Bias > 0:
 			drawBiases(p.Value, init.Bias, stream)
+		}
+		for j := spec.raisedFrom; j < spec.raisedTo; j++ {
+			p.Value[j] += spec.raised
 		}
 		params[i] = p
 	}

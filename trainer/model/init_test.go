@@ -150,7 +150,7 @@ func TestBadConfigurations(t *testing.T) {
 	t.Parallel()
 	good := Options{Inputs: 5, Classes: 3, BatchSize: 16}
 	for says, change := range map[string]func(*sweeps.Model, *Options){
-		"kind":           func(m *sweeps.Model, _ *Options) { m.Kind = "lstm" },
+		"kind":           func(m *sweeps.Model, _ *Options) { m.Kind = "transformer" },
 		"activation":     func(m *sweeps.Model, _ *Options) { m.Activation = "gelu" },
 		"init.kind":      func(m *sweeps.Model, _ *Options) { m.Init.Kind = "" },
 		"init.scale":     func(m *sweeps.Model, _ *Options) { m.Init.Scale = math.NaN() },

@@ -63,7 +63,7 @@ func gradient(n *Network) []float32 {
 
 func trainStep(tb testing.TB, n *Network, x []float32, labels []int32, step uint64) (float64, int) {
 	tb.Helper()
-	loss, wrong, err := n.TrainStep(x, labels, step)
+	loss, wrong, err := n.TrainStep(Minibatch{X: x, Labels: labels}, step)
 	if err != nil {
 		tb.Fatal(err)
 	}

@@ -24,9 +24,11 @@ type Network struct {
 	backend engine.Backend
 	params  []engine.Param
 	values  []gorgonia.Value // params, as Gorgonia sees them
-	train   cache[*trainingProgram]
-	predict cache[*predictionProgram]
-	closed  bool
+	// memories are carried between minibatches; nil without Options.CarryState.
+	memories []Memory
+	train    cache[*trainingProgram]
+	predict  cache[*predictionProgram]
+	closed   bool
 	// profiled: programs are timed.
 	profiled bool
 }
@@ -51,6 +53,9 @@ func New(cfg sweeps.Model, o Options) (*Network, error) {
 	}
 	for _, p := range n.params {
 		n.values = append(n.values, tensor.New(tensor.WithShape(p.Shape...), tensor.WithBacking(p.Value)))
+	}
+	if o.CarryState {
+		n.memories = newMemories(arch.memories(), o.BatchSize)
 	}
 	n.train = newCache(o.BatchSize, n.compileTraining)
 	n.predict = newCache(o.BatchSize, n.compilePrediction)
@@ -80,8 +85,10 @@ func CountParameters(cfg sweeps.Model, o Options) (int, error) {
 
 // Params returns the parameters, input side first. Weights of dense layers are
 // "dense0.weight" [in, out], biases "dense0.bias" [out]; those of convolutions
-// "conv0.weight" [channels, input channels, kernel, kernel] and "conv0.bias". Value and Grad are the network's own
-// memory: an optimiser updates Value in place, a restore copies into it.
+// "conv0.weight" [channels, input channels, kernel, kernel] and "conv0.bias"; those of
+// recurrent layers "lstm0.weight" [in, 4·units], "lstm0.recurrent" [units, 4·units] and
+// "lstm0.bias", or "rnn0.weight" [in, units] and so on. Value and Grad are the network's
+// own memory: an optimiser updates Value in place, a restore copies into it.
 func (n *Network) Params() []engine.Param { return n.params }
 
 // Engine says what computes: "cpu openblas 0.3.21 threads=1".

@@ -45,7 +45,7 @@ func newWholeNetwork(t *testing.T, dtype tensor.Dtype, cfg sweeps.Model, rows in
 			values = append(values, tensor.New(tensor.WithShape(p.Shape...), tensor.WithBacking(p.Value)))
 		}
 	}
-	if w.trainingGraph, err = newTrainingGraph(arch, dtype, rows, inputs, values); err != nil {
+	if w.trainingGraph, err = newTrainingGraph(arch, dtype, rows, o, values); err != nil {
 		t.Fatal(err)
 	}
 	x, labels := cases(rows, inputs, classes, 0)

@@ -166,7 +166,7 @@ func TestBadMinibatches(t *testing.T) {
 		{"a label too large", x[:6], []int32{0, 2}, "label 2 of row 1"},
 		{"a negative label", x[:6], []int32{-1, 0}, "label -1 of row 0"},
 	} {
-		if _, _, err := n.TrainStep(c.x, c.labels, 0); err == nil || !strings.Contains(err.Error(), c.says) {
+		if _, _, err := n.TrainStep(Minibatch{X: c.x, Labels: c.labels}, 0); err == nil || !strings.Contains(err.Error(), c.says) {
 			t.Errorf("%s: error %v, want one with %q", c.name, err, c.says)
 		}
 	}
@@ -187,7 +187,7 @@ func TestClosedNetwork(t *testing.T) {
 	if err := errors.Join(n.Close(), n.Close()); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := n.TrainStep(x, labels, 0); !errors.Is(err, engine.ErrClosed) {
+	if _, _, err := n.TrainStep(Minibatch{X: x, Labels: labels}, 0); !errors.Is(err, engine.ErrClosed) {
 		t.Errorf("TrainStep: error %v, want %v", err, engine.ErrClosed)
 	}
 	if err := n.Predict(x, make([]float32, 16)); !errors.Is(err, engine.ErrClosed) {
