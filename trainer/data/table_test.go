@@ -4,17 +4,22 @@ import (
 	"archive/zip"
 	"bytes"
 	"compress/gzip"
+	"crypto/sha256"
 	"encoding/binary"
 	"errors"
 	"fmt"
 	"math"
+	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tenfold-ml/tenfold/storage"
 	"github.com/tenfold-ml/tenfold/sweeps"
 )
 
@@ -220,6 +225,249 @@ func TestFitFloats(t *testing.T) {
 	NewBatches(split, cases, std, 3).Fill(0, x, nil, nil)
 	if x[2] != 0 || math.Abs(float64(x[0]+x[4])) > 1e-6 || x[1] != 0 || x[5] != 0 {
 		t.Errorf("rows %v", x)
+	}
+}
+
+// importWith imports a file by the settings of cfg and loads it again.
+func importWith(t *testing.T, store *storage.Store, cfg sweeps.Data, src Source) (*Dataset, error) {
+	t.Helper()
+	digest, err := Import(t.Context(), store, cfg, src)
+	if err != nil {
+		return nil, err
+	}
+	ds, err := Load(t.Context(), store, digest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ds, nil
+}
+
+// Labels are values where the settings say so, whatever numbers they are.
+func TestValuesOfACSV(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "houses.csv")
+	var b strings.Builder
+	b.WriteString("rooms,price,y\n")
+	for i := range 40 {
+		fmt.Fprintf(&b, "%d,%d,-%d.25\n", i, 1000*i, i)
+	}
+	write(t, path, []byte(b.String()))
+	for label, want := range map[string]func(x float32) float32{
+		"":      func(x float32) float32 { return -x - 0.25 },
+		"price": func(x float32) float32 { return 1000 * x },
+	} {
+		ds, err := importWith(t, newStore(), sweeps.Data{Name: path, Label: label, Values: true, Test: 7}, Source{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ds.Train.N != 33 || ds.Test.N != 7 || ds.Classes != 0 || ds.Outputs != 1 || ds.Train.Labels != nil {
+			t.Fatalf("%d and %d cases, %d classes, %d outputs", ds.Train.N, ds.Test.N, ds.Classes, ds.Outputs)
+		}
+		for _, s := range []Split{ds.Train, ds.Test} {
+			for i, y := range ds.Targets(s, nil) {
+				if x := s.Values[2*i]; y != want(x) {
+					t.Errorf("%q: case %v has the value %v, want %v", label, x, y, want(x))
+				}
+			}
+		}
+	}
+	for cell, want := range map[string]string{
+		"cheap": `has the value "cheap" in line 42, which is not a finite number`,
+		"NaN":   `has the value "NaN" in line 42`,
+		"1e50":  `has the value "1e50" in line 42`,
+		"":      `has the value "" in line 42`,
+	} {
+		write(t, path, []byte(b.String()+"1,2,"+cell+"\n"))
+		_, err := Import(t.Context(), newStore(), sweeps.Data{Name: path, Values: true}, Source{})
+		var bad *Error
+		if !errors.As(err, &bad) || !strings.Contains(err.Error(), want) {
+			t.Errorf("error = %v, want %q", err, want)
+		}
+	}
+	write(t, path, []byte(b.String()))
+	if _, err := Import(t.Context(), newStore(), sweeps.Data{Name: path}, Source{}); err == nil || !strings.Contains(err.Error(), "unless data.values says that they are values") {
+		t.Errorf("values without the setting: error = %v", err)
+	}
+	for _, test := range []int{40, 50} {
+		if _, err := Import(t.Context(), newStore(), sweeps.Data{Name: path, Values: true, Test: test}, Source{}); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "houses.csv has 40 cases") {
+			t.Errorf("%d test cases: error = %v", test, err)
+		}
+	}
+}
+
+func TestNPYPair(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	const n = 12
+	var cases []float64
+	var classes, several []byte
+	var prices []float64
+	for i := range n {
+		cases = append(cases, float64(i), 0.5)
+		classes = append(classes, byte(i%3))
+		several = append(several, byte(i%2), byte(i%5))
+		prices = append(prices, float64(i)/4, -float64(i))
+	}
+	for name, b := range map[string][]byte{
+		"x.npy":        npy("<f8", "12, 2", floats(cases...)),
+		"x-labels.npy": npy("|u1", "12,", classes),
+		"several.npy":  npy("|u1", "12, 2", several),
+		"prices.npy":   npy("<f8", "12, 2", floats(prices...)),
+		"few.npy":      npy("|u1", "3,", []byte{0, 1, 2}),
+		"deep.npy":     npy("|u1", "12, 1, 1", classes),
+		"nan.npy":      npy("<f8", "12, 1", floats(0, 1, 2, math.NaN(), 4, 5, 6, 7, 8, 9, 10, 11)),
+		"alone.npy":    npy("<f8", "12, 2", floats(cases...)),
+	} {
+		write(t, filepath.Join(dir, name), b)
+	}
+	path := filepath.Join(dir, "x.npy")
+	ds, err := importWith(t, newStore(), sweeps.Data{Name: path}, Source{})
+	if err != nil || ds.Train.N != 10 || ds.Test.N != 2 || ds.Classes != 3 || ds.Outputs != 1 {
+		t.Fatalf("%+v, %v", ds, err)
+	}
+	for i, l := range ds.Train.Labels {
+		if int(l) != int(ds.Train.Values[2*i])%3 {
+			t.Errorf("case %v has the label %d", ds.Train.Values[2*i], l)
+		}
+	}
+	ds, err = importWith(t, newStore(), sweeps.Data{Name: path, Label: "several.npy", Test: 3}, Source{})
+	if err != nil || ds.Test.N != 3 || ds.Classes != 5 || ds.Outputs != 2 {
+		t.Fatalf("%+v, %v", ds, err)
+	}
+	for i := range ds.Test.N {
+		if x := uint8(ds.Test.Values[2*i]); ds.Test.Labels[2*i] != x%2 || ds.Test.Labels[2*i+1] != x%5 {
+			t.Errorf("case %v has the labels %v", x, ds.Test.Labels[2*i:][:2])
+		}
+	}
+	ds, err = importWith(t, newStore(), sweeps.Data{Name: path, Label: filepath.Join(dir, "prices.npy"), Values: true}, Source{})
+	if err != nil || ds.Classes != 0 || ds.Outputs != 2 {
+		t.Fatalf("%+v, %v", ds, err)
+	}
+	for i := range ds.Train.N {
+		if x := ds.Train.Values[2*i]; ds.Train.Targets[2*i] != x/4 || ds.Train.Targets[2*i+1] != -x {
+			t.Errorf("case %v has the values %v", x, ds.Train.Targets[2*i:][:2])
+		}
+	}
+	for want, cfg := range map[string]sweeps.Data{
+		"alone-labels.npy: there is no such file, where the labels of alone.npy should be": {Name: filepath.Join(dir, "alone.npy")},
+		"nothing.npy: there is no such file, where the labels":                             {Name: path, Label: "nothing.npy"},
+		"none.npy: there is no such file":                                                  {Name: filepath.Join(dir, "none.npy")},
+		"few.npy: has the shape [3], where 12 labels are expected":                         {Name: path, Label: "few.npy"},
+		"deep.npy: has the shape [12 1 1]":                                                 {Name: path, Label: "deep.npy"},
+		"nan.npy: has NaN in row 4, column 1":                                              {Name: path, Label: "nan.npy", Values: true},
+		"nan.npy: has the label NaN in row 4":                                              {Name: path, Label: "nan.npy"},
+		"prices.npy: has the label 0.25 in row 2":                                          {Name: path, Label: "prices.npy"},
+	} {
+		_, err := Import(t.Context(), newStore(), cfg, Source{})
+		var bad *Error
+		if !errors.As(err, &bad) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("error = %v, want one line with %q", err, want)
+		}
+	}
+}
+
+// The same file is another data set when it is divided or read otherwise, and is
+// fetched once for each.
+func TestSingleFilesFromURLs(t *testing.T) {
+	t.Parallel()
+	bodies := map[string][]byte{
+		"/animals.csv":    []byte(manyRows(60)),
+		"/animals.csv.gz": zipped(t, []byte(manyRows(60))),
+		"/book.txt":       []byte(strings.Repeat("to be or not to be\n", 50)),
+		"/set.npz":        npz(t, map[string][]byte{"x": npy("<f8", "6, 1", floats(0, 1, 2, 3, 4, 5)), "y": npy("|u1", "6,", []byte{0, 1, 0, 1, 0, 1})}),
+	}
+	var served atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		served.Add(1)
+		_, _ = w.Write(bodies[r.URL.Path])
+	}))
+	defer server.Close()
+	store := newStore()
+	src := Source{Client: server.Client()}
+	digests := map[string]string{}
+	fetch := func(name, path string, cfg sweeps.Data, downloads int32) {
+		t.Helper()
+		cfg.Name, cfg.SHA256 = server.URL+path+"?raw=1", fmt.Sprintf("%x", sha256.Sum256(bodies[path]))
+		before := served.Load()
+		for range 2 {
+			ds, err := importWith(t, store, cfg, src)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			digests[name] = ds.Digest
+		}
+		if got := served.Load() - before; got != downloads {
+			t.Errorf("%s: %d downloads, want %d", name, got, downloads)
+		}
+	}
+	fetch("table", "/animals.csv", sweeps.Data{}, 1)
+	fetch("gzipped", "/animals.csv.gz", sweeps.Data{}, 1)
+	fetch("another seed", "/animals.csv", sweeps.Data{SplitSeed: 1}, 1)
+	fetch("another test split", "/animals.csv", sweeps.Data{Test: 5}, 1)
+	fetch("text", "/book.txt", sweeps.Data{Length: 100}, 1)
+	fetch("text by default", "/book.txt", sweeps.Data{}, 0)
+	fetch("shorter windows", "/book.txt", sweeps.Data{Length: 50}, 1)
+	fetch("archive", "/set.npz", sweeps.Data{}, 1)
+	different := map[string]bool{}
+	for _, d := range digests {
+		different[d] = true
+	}
+	if digests["gzipped"] != digests["table"] || digests["text by default"] != digests["text"] || len(different) != 6 {
+		t.Errorf("digests are %v", digests)
+	}
+	sum := fmt.Sprintf("%x", sha256.Sum256([]byte("")))
+	for want, cfg := range map[string]sweeps.Data{
+		"make a .npz of both":       {Name: server.URL + "/x.npy", SHA256: sum},
+		"data.sha256 must give":     {Name: server.URL + "/x.csv"},
+		"/nothing.csv: has no case": {Name: server.URL + "/nothing.csv", SHA256: sum},
+		"/nothing.txt: is empty":    {Name: server.URL + "/nothing.txt", SHA256: sum},
+		"but data.sha256 says":      {Name: server.URL + "/book.txt", SHA256: sum},
+	} {
+		if _, err := Import(t.Context(), store, cfg, src); err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("error = %v, want one line with %q", err, want)
+		}
+	}
+}
+
+// A divided archive has its test cases.
+func TestTestSplitOfADividedNPZ(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "set.npz")
+	x, y := npy("<f8", "2, 1", floats(0, 1)), npy("<f8", "2, 2", floats(0.5, 1, -1, 2))
+	write(t, path, npz(t, map[string][]byte{"x_train": x, "y_train": y, "x_test": x, "y_test": y}))
+	ds, err := importWith(t, newStore(), sweeps.Data{Name: path, Values: true}, Source{})
+	if err != nil || ds.Outputs != 2 || !slices.Equal(ds.Test.Targets, []float32{0.5, 1, -1, 2}) {
+		t.Errorf("%+v, %v", ds, err)
+	}
+	if _, err := Import(t.Context(), newStore(), sweeps.Data{Name: path, Values: true, Test: 1}, Source{}); !errors.Is(err, ErrConfig) || !strings.Contains(err.Error(), "comes with a test split") {
+		t.Errorf("error = %v", err)
+	}
+}
+
+// Wherever a file is cut off, it is an error of one line, and no other data set.
+func TestTruncatedFiles(t *testing.T) {
+	t.Parallel()
+	labels := npy("|u1", "12,", []byte{0, 1, 0, 1, 0, 1, 0, 1, 0, 1, 0, 1})
+	cases := npy("<f4", "12, 1", make([]byte, 48))
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "x-labels.npy"), labels)
+	for name, whole := range map[string][]byte{
+		"x.npy": cases, "x.npz": npz(t, map[string][]byte{"x": cases, "y": labels}),
+		"x.csv.gz": zipped(t, []byte(manyRows(30))), "x.txt.gz": zipped(t, []byte(strings.Repeat("to be or not", 60))),
+	} {
+		cfg := sweeps.Data{Name: filepath.Join(dir, name), Length: 20}
+		write(t, cfg.Name, whole)
+		if _, err := Import(t.Context(), newStore(), cfg, Source{}); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		for n := range whole {
+			write(t, cfg.Name, whole[:n])
+			_, err := Import(t.Context(), newStore(), cfg, Source{})
+			var bad *Error
+			if !errors.As(err, &bad) || strings.Contains(err.Error(), "\n") {
+				t.Fatalf("%s, cut to %d of %d bytes: error = %v, want an *Error of one line", name, n, len(whole), err)
+			}
+		}
 	}
 }
 
