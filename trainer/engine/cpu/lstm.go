@@ -108,32 +108,41 @@ type lstmCell[T float] struct {
 }
 
 func newLSTMCell[T float]() lstmCell[T] {
-	return lstmCell[T]{lstmForward[T], lstmBackward[T]}
+	if vectors, ok := vectorLSTMCell(); ok {
+		if c, ok := any(vectors).(lstmCell[T]); ok { // T is float32
+			return c
+		}
+	}
+	c := scalarLSTMCell[T]{fastActivation[T](ops.Sigmoid), fastActivation[T](ops.Tanh)}
+	return lstmCell[T]{c.forward, c.backward}
 }
 
-func lstmForward[T float](units int, pre, active, before, cell, squashed, hidden []T) {
+// scalarLSTMCell is the cell in Go.
+type scalarLSTMCell[T float] struct{ sigmoid, tanh func(x []T) }
+
+func (l scalarLSTMCell[T]) forward(units int, pre, active, before, cell, squashed, hidden []T) {
 	for at := 0; at < len(cell); at += units {
 		p, a := pre[4*at:][:4*units], active[4*at:][:4*units]
 		for j, v := range p {
 			a[j] += v
 		}
-		activate(ops.Sigmoid, a[:2*units])
-		activate(ops.Tanh, a[2*units:3*units])
-		activate(ops.Sigmoid, a[3*units:])
+		l.sigmoid(a[:2*units])
+		l.tanh(a[2*units : 3*units])
+		l.sigmoid(a[3*units:])
 		i, f, g, o := a[:units], a[units:2*units], a[2*units:3*units], a[3*units:]
 		b, c, q, h := before[at:][:units], cell[at:][:units], squashed[at:][:units], hidden[at:][:units]
 		for j := range i {
 			c[j] = f[j]*b[j] + i[j]*g[j]
 		}
 		copy(q, c)
-		activate(ops.Tanh, q)
+		l.tanh(q)
 		for j := range h {
 			h[j] = o[j] * q[j]
 		}
 	}
 }
 
-func lstmBackward[T float](units int, dHidden, dh, dc, active, before, squashed, dz []T) {
+func (scalarLSTMCell[T]) backward(units int, dHidden, dh, dc, active, before, squashed, dz []T) {
 	for at := 0; at < len(dh); at += units {
 		a, d := active[4*at:][:4*units], dz[4*at:][:4*units]
 		i, f, g, o := a[:units], a[units:2*units], a[2*units:3*units], a[3*units:]

@@ -6,7 +6,7 @@ import "github.com/tenfold-ml/tenfold/trainer/ops"
 type rnn[T float] struct {
 	pool                          *pool
 	gemm                          multiplier[T]
-	activation                    ops.Activation
+	activate                      func(x []T)
 	pre, recurrent, state, states array[T]
 	rows, units                   int
 	part                          func(lo, hi int)
@@ -14,7 +14,7 @@ type rnn[T float] struct {
 
 func newRNN[T float](p *pool, g multiplier[T], op ops.RNNStates, pre, recurrent, state, states array[T], shape []int) *rnn[T] {
 	r := &rnn[T]{
-		pool: p, gemm: g, activation: op.Activation, pre: pre, recurrent: recurrent, state: state, states: states,
+		pool: p, gemm: g, activate: fastActivation[T](op.Activation), pre: pre, recurrent: recurrent, state: state, states: states,
 		rows: shape[0], units: shape[1],
 	}
 	r.part = r.cases
@@ -31,7 +31,7 @@ func (r *rnn[T]) cases(lo, hi int) {
 		h := s[at+step+lo*u : at+step+hi*u]
 		copy(h, pre[at+lo*u:])
 		r.gemm.gemm(false, false, hi-lo, u, u, s[at+lo*u:], u, recurrent, u, 1, h, u)
-		activate(r.activation, h)
+		r.activate(h)
 	}
 }
 
