@@ -70,7 +70,7 @@ func WriteTable(ctx context.Context, w io.Writer, store *storage.Store, outcomes
 				diverged++
 				continue
 			}
-			m, _, err := trainer.TestMeasures(ctx, store, o.Trial, o.Result)
+			m, err := trainer.TestMeasures(ctx, store, o.Trial, o.Result)
 			if err != nil {
 				return fmt.Errorf("measuring %s on test: %w", o.Result.Trial, err)
 			}
