@@ -7,7 +7,9 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"pgregory.net/rapid"
 
+	"github.com/tenfold-ml/tenfold/sweeps"
 	"github.com/tenfold-ml/tenfold/trainer/data/datatest"
 )
 
@@ -27,11 +29,13 @@ func TestDescribeFindsDuplicatesAndMeasuresTheScale(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			ds.Name, ds.Shape, ds.Classes = name, []int{3}, 2
+			ds.Name, ds.Shape, ds.Classes, ds.Outputs = name, []int{3}, 2, 1
 			ds.Train.Labels, ds.Test.Labels = []uint8{0, 1, 1, 1}, []uint8{0, 1, 0}
 			d := Describe(ds)
+			wrong := 2.0 / 3
 			want := Description{
-				Name: name, Shape: []int{3}, Classes: 2,
+				Baseline: &Baseline{Error: &wrong},
+				Name:     name, Shape: []int{3}, Classes: 2,
 				Train: Counts{Cases: 4, PerClass: []int{1, 3}}, Test: Counts{Cases: 3, PerClass: []int{2, 1}},
 				Scale: &Scale{
 					Features: 3, Constant: 1,
@@ -52,6 +56,94 @@ func TestDescribeFindsDuplicatesAndMeasuresTheScale(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Where outputs are not alike, each is guessed by itself; those of a text are alike.
+func TestBaselines(t *testing.T) {
+	t.Parallel()
+	ds := &Dataset{
+		Classes: 3, Outputs: 2, Shape: []int{1},
+		Train: Split{N: 3, Labels: []uint8{0, 2, 0, 2, 1, 0}},
+		Test:  Split{N: 2, Labels: []uint8{0, 2, 2, 1}},
+	}
+	if b := Describe(ds).Baseline; b == nil || *b.Error != 0.5 || b.BitsPerSymbol != nil || b.SquaredError != nil {
+		t.Errorf("got %+v", b)
+	}
+	ds.Ordered, ds.Symbols, ds.Alphabet = true, 3, "abc"
+	d := Describe(ds)
+	// Of nine, the counts raised by one are 4, 2 and 3.
+	bits := math.Log2(9) - (math.Log2(4)+math.Log2(2)+2*math.Log2(3))/4
+	if b := d.Baseline; *b.Error != 0.75 || math.Abs(*b.BitsPerSymbol-bits) > 1e-12 {
+		t.Errorf("got %v and %v, want 0.75 and %v", *b.Error, *b.BitsPerSymbol, bits)
+	}
+	if diff := cmp.Diff(&Text{Characters: 10, Frequent: []Character{{"a", 0.5}, {"c", 1.0 / 3}, {"b", 1.0 / 6}}}, d.Text); diff != "" {
+		t.Error(diff)
+	}
+	values := &Dataset{
+		Outputs: 2, Shape: []int{1},
+		Train: Split{N: 2, Targets: []float32{0, 10, 2, 30}},
+		Test:  Split{N: 2, Targets: []float32{1, 21, 3, 20}},
+	}
+	d = Describe(values)
+	if b := d.Baseline; b.Error != nil || *b.SquaredError != 5.0/4 {
+		t.Errorf("got %+v", b)
+	}
+	if diff := cmp.Diff(&Moments{Min: 0, Max: 30, Mean: 10.5, Std: math.Sqrt((10.5*10.5 + 0.25 + 8.5*8.5 + 19.5*19.5) / 4)}, d.Train.Values); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// A text says the same more than once, which gives nothing away.
+func TestTextDoesNotLeak(t *testing.T) {
+	t.Parallel()
+	ds, err := importText(t, strings.Repeat("to be or not to be. ", 30)+"the rest is silence...", sweeps.Data{Length: 20, Test: 5})
+	if err != nil {
+		t.Fatal(err)
+	}
+	d := Describe(ds)
+	if d.Duplicates.Across == 0 || d.Leakage() != nil || d.Scale != nil {
+		t.Errorf("%+v, %v", d.Duplicates, d.Leakage())
+	}
+	// The letters h, s, i, l and c are in the last of the 31 windows alone: eight of it.
+	if d.Text.Characters != 620 || d.Text.Unseen != 8 {
+		t.Errorf("%d characters, %d unseen", d.Text.Characters, d.Text.Unseen)
+	}
+	var b strings.Builder
+	if err := d.Write(&b); err != nil || !strings.Contains(b.String(), `most frequent " " 30.`) || !strings.Contains(b.String(), "bits per symbol") {
+		t.Errorf("%v:\n%s", err, b.String())
+	}
+}
+
+// The index knows what a map of the rows knows.
+func TestIndex(t *testing.T) {
+	t.Parallel()
+	rapid.Check(t, func(t *rapid.T) {
+		features := rapid.IntRange(1, 3).Draw(t, "features")
+		rows := rapid.SliceOfN(rapid.Uint8Max(2), features, 60*features).Draw(t, "rows")
+		n := len(rows) / features
+		split := Split{Images: rows, N: n}
+		if rapid.Bool().Draw(t, "floats") {
+			split.Images, split.Values = nil, make([]float32, len(rows))
+			for i, v := range rows {
+				split.Values[i] = []float32{0, float32(math.Copysign(0, -1)), 1}[v]
+				rows[i] = v / 2
+			}
+		}
+		x, first := newIndex(split, features, n), map[string]int{}
+		for i := range n {
+			key := string(rows[i*features:][:features])
+			want, was := first[key]
+			if got, ok := x.find(split, i); ok != was || ok && got != want {
+				t.Fatalf("case %d is found at %d, %t; want %d, %t", i, got, ok, want, was)
+			}
+			if got, twice := x.add(i); twice != was || got != want {
+				t.Fatalf("case %d is added to %d, %t; want %d, %t", i, got, twice, want, was)
+			}
+			if !was {
+				first[key] = i
+			}
+		}
+	})
 }
 
 // The constant 0.1 has no exact mean, and still no deviation.

@@ -1,9 +1,12 @@
 package data
 
 import (
-	"crypto/sha256"
+	"bytes"
 	"encoding/binary"
+	"hash/maphash"
 	"math"
+	"math/bits"
+	"slices"
 )
 
 // Duplicates counts cases with the same inputs, whatever their labels.
@@ -28,27 +31,22 @@ type Pair struct {
 // findDuplicates compares the inputs of all cases.
 func findDuplicates(ds *Dataset) *Duplicates {
 	d := new(Duplicates)
-	train := make(map[inputs]int, ds.Train.N)
+	train := newIndex(ds.Train, ds.Features(), ds.Train.N)
 	for i := range ds.Train.N {
-		key := ds.Train.inputs(i, ds.Features())
-		if _, ok := train[key]; ok {
+		if _, twice := train.add(i); twice {
 			d.Train++
-		} else {
-			train[key] = i
 		}
 	}
-	test := make(map[inputs]struct{}, ds.Test.N)
+	test := newIndex(ds.Test, ds.Features(), ds.Test.N)
 	for i := range ds.Test.N {
-		key := ds.Test.inputs(i, ds.Features())
-		if j, ok := train[key]; ok {
+		if j, ok := train.find(ds.Test, i); ok {
 			if d.Across++; d.First == nil {
 				d.First = &Pair{Train: j, Test: i}
 			}
 		}
-		if _, ok := test[key]; ok {
+		if _, twice := test.add(i); twice {
 			d.Test++
 		}
-		test[key] = struct{}{}
 	}
 	return d
 }
@@ -56,30 +54,76 @@ func findDuplicates(ds *Dataset) *Duplicates {
 // Shared counts the cases of ds.Train that held names and whose inputs a case that
 // train names has too, such as validation cases that are training cases.
 func Shared(ds *Dataset, train, held []int32) int {
-	seen := make(map[inputs]struct{}, len(train))
+	x := newIndex(ds.Train, ds.Features(), len(train))
 	for _, i := range train {
-		seen[ds.Train.inputs(int(i), ds.Features())] = struct{}{}
+		x.add(int(i))
 	}
 	n := 0
 	for _, i := range held {
-		if _, ok := seen[ds.Train.inputs(int(i), ds.Features())]; ok {
+		if _, ok := x.find(ds.Train, int(i)); ok {
 			n++
 		}
 	}
 	return n
 }
 
-// inputs stands for the inputs of a case, at a fraction of their memory.
-type inputs [sha256.Size]byte
+// index finds cases by their inputs. It is a hash table of positions alone, since
+// there may be tens of millions of cases.
+type index struct {
+	split    Split
+	features int
+	seed     maphash.Seed
+	slots    []int32 // 0, or one more than the position of a case
+	row      []byte
+}
 
-func (s Split) inputs(i, features int) inputs {
-	if s.Values == nil {
-		return sha256.Sum256(s.Images[i*features:][:features])
+// newIndex makes one for n cases of split.
+func newIndex(split Split, features, n int) *index {
+	return &index{split: split, features: features, seed: maphash.MakeSeed(), slots: make([]int32, 2<<bits.Len(uint(n)))}
+}
+
+// add notes case i, unless an earlier one has its inputs, which it then returns.
+func (x *index) add(i int) (earlier int, twice bool) {
+	slot := x.slot(x.split, i)
+	if at := x.slots[slot]; at > 0 {
+		return int(at - 1), true
 	}
-	b := make([]byte, 0, 4*features)
-	for _, v := range s.Values[i*features:][:features] {
+	x.slots[slot] = int32(i + 1)
+	return 0, false
+}
+
+// find returns the case that has the inputs of case i of a split.
+func (x *index) find(of Split, i int) (int, bool) {
+	at := x.slots[x.slot(of, i)]
+	return int(at - 1), at > 0
+}
+
+// slot is that of the inputs, or the free one where they belong.
+func (x *index) slot(of Split, i int) int {
+	mask := len(x.slots) - 1
+	for slot := int(x.hash(of, i)) & mask; ; slot = (slot + 1) & mask {
+		if at := x.slots[slot]; at == 0 || x.same(int(at-1), of, i) {
+			return slot
+		}
+	}
+}
+
+func (x *index) same(j int, of Split, i int) bool {
+	n := x.features
+	if of.Values == nil {
+		return bytes.Equal(x.split.Images[j*n:][:n], of.Images[i*n:][:n])
+	}
+	return slices.Equal(x.split.Values[j*n:][:n], of.Values[i*n:][:n])
+}
+
+func (x *index) hash(of Split, i int) uint64 {
+	if of.Values == nil {
+		return maphash.Bytes(x.seed, of.Images[i*x.features:][:x.features])
+	}
+	x.row = x.row[:0]
+	for _, v := range of.Values[i*x.features:][:x.features] {
 		// Adding 0 makes one of the two zeros.
-		b = binary.LittleEndian.AppendUint32(b, math.Float32bits(v+0))
+		x.row = binary.LittleEndian.AppendUint32(x.row, math.Float32bits(v+0))
 	}
-	return sha256.Sum256(b)
+	return maphash.Bytes(x.seed, x.row)
 }
