@@ -157,7 +157,7 @@ func (a *Activities) verify(ctx context.Context, members []ensemble.Candidate) e
 	return group.Wait()
 }
 
-// labels are those of the held-out and the test cases, in the order of the
+// labels are what the held-out and the test cases ask for, in the order of the
 // predictions.
 func (a *Activities) labels(ctx context.Context, in contract.AssembleInput) (*ensemble.Labels, error) {
 	set, err := data.LoadLabels(ctx, a.Store, in.Prepare.Dataset)
@@ -168,11 +168,13 @@ func (a *Activities) labels(ctx context.Context, in contract.AssembleInput) (*en
 	if err != nil {
 		return nil, err
 	}
-	return &ensemble.Labels{
-		Classes:    set.Classes,
-		Validation: set.Labels(set.Train, validation),
-		Test:       set.Labels(set.Test, nil),
-	}, nil
+	labels := &ensemble.Labels{Classes: set.Classes, Outputs: set.Outputs}
+	if set.Classes == 0 {
+		labels.ValidationValues, labels.TestValues = set.Targets(set.Train, validation), set.Targets(set.Test, nil)
+	} else {
+		labels.Validation, labels.Test = set.Labels(set.Train, validation), set.Labels(set.Test, nil)
+	}
+	return labels, nil
 }
 
 // predictions reads those of all members.
@@ -183,11 +185,11 @@ func (a *Activities) predictions(ctx context.Context, members []ensemble.Candida
 	group.SetLimit(readers)
 	for _, m := range members {
 		group.Go(func() error {
-			validation, err := a.matrix(ctx, m.ValidationPredictions, len(labels.Validation), labels.Classes)
+			validation, err := a.matrix(ctx, m.ValidationPredictions, labels.ValidationShape())
 			if err != nil {
 				return fmt.Errorf("read the validation predictions of trial %s: %w", m.ID, err)
 			}
-			test, err := a.matrix(ctx, m.TestPredictions, len(labels.Test), labels.Classes)
+			test, err := a.matrix(ctx, m.TestPredictions, labels.TestShape())
 			if err != nil {
 				return fmt.Errorf("read the test predictions of trial %s: %w", m.ID, err)
 			}
@@ -204,7 +206,7 @@ func (a *Activities) predictions(ctx context.Context, members []ensemble.Candida
 }
 
 // matrix reads a .npy artifact of a known shape.
-func (a *Activities) matrix(ctx context.Context, from sweeps.Artifact, rows, columns int) ([]float32, error) {
+func (a *Activities) matrix(ctx context.Context, from sweeps.Artifact, shape ensemble.Shape) ([]float32, error) {
 	if from.Key == "" {
 		return nil, faultf("its result names none")
 	}
@@ -219,8 +221,8 @@ func (a *Activities) matrix(ctx context.Context, from sweeps.Artifact, rows, col
 	if err != nil {
 		return nil, faultf("%s: %w", from.Key, err)
 	}
-	if r != rows || c != columns {
-		return nil, faultf("%s: its shape is (%d, %d), want (%d, %d): cases and classes", from.Key, r, c, rows, columns)
+	if r != shape.Rows || c != shape.Columns {
+		return nil, faultf("%s: its shape is (%d, %d), want (%d, %d): %s", from.Key, r, c, shape.Rows, shape.Columns, shape.Axes)
 	}
 	return values, nil
 }

@@ -9,7 +9,7 @@ import (
 type Scored struct {
 	ID     TrialID
 	Status ResultStatus
-	// ValidationError is a share in [0, 1], ValidationNLL in nats per case.
+	// ValidationError and ValidationNLL are those of a [Result].
 	ValidationError float64
 	ValidationNLL   float64
 }

@@ -36,7 +36,7 @@ func (v *view) curvesChart() *chart {
 	for _, e := range epochTicks(last) {
 		c.XTicks = append(c.XTicks, tick{At: x.at(e), Label: decimals(e, 0)})
 	}
-	c.YTicks = y.errorTicks(8)
+	c.YTicks = v.measures.ticks(y, 8)
 	for _, t := range faint {
 		c.Lines = append(c.Lines, line{Class: "faint", D: curvePath(t.Result.Curve, x, y)})
 	}
@@ -49,7 +49,7 @@ func (v *view) curvesChart() *chart {
 		}
 		c.Lines = append(c.Lines, line{
 			Class: class, D: curvePath(t.Result.Curve, x, y),
-			Title: fmt.Sprintf("#%d %s: %s (%s)", t.Rank, t.ID, percent(t.Result.ValidationError), settingsLine(t.Settings, v.short)),
+			Title: fmt.Sprintf("#%d %s: %s (%s)", t.Rank, t.ID, v.measures.error(t.Result.ValidationError), settingsLine(t.Settings, v.short)),
 		})
 	}
 	c.Name = fmt.Sprintf("Validation error of %s over up to %s, on %s axis.",

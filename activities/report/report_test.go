@@ -428,3 +428,26 @@ func TestRenderReportsAFullDisk(t *testing.T) {
 type failing struct{ err error }
 
 func (f failing) Write([]byte) (int, error) { return 0, f.err }
+
+// Errors of values are no shares of cases, so they are not written as such.
+func TestReportOfValues(t *testing.T) {
+	t.Parallel()
+	d := example(2, 5)
+	d.Manifest.Split.Classes = 0
+	page := render(t, "values", d)
+	parse(t, page)
+	body := withoutCode(page)
+	for _, bad := range []string{"misclassif", "nats", "Brier", "Test NLL", "errors in", "0 classes"} {
+		if strings.Contains(body, bad) {
+			t.Errorf("a report of values says %q", bad)
+		}
+	}
+	if percents := regexp.MustCompile(`[0-9.]+%`).FindAllString(body, -1); len(percents) != 1 { // the gain
+		t.Errorf("percentages %v, want that of the gain alone", percents)
+	}
+	for _, want := range []string{"leave 0.0124 of the variance of the values of the 10,000 test cases unexplained", "Test MSE", "1 value a case", "1 for guessing their mean"} {
+		if !strings.Contains(body, want) {
+			t.Errorf("a report of values lacks %q", want)
+		}
+	}
+}

@@ -158,7 +158,7 @@ func (v *view) settingChart(path string, levels []*level, numeric bool, errors [
 		top += 20 // a strip for the trials that have no error
 	}
 	y := errorScale(errors, c.Bottom, top, false)
-	c.YTicks = y.errorTicks(5)
+	c.YTicks = v.measures.ticks(y, 5)
 
 	log = numeric && v.logSpaced(path, levels)
 	axis := scale{lo: levels[0].x, hi: levels[len(levels)-1].x, a: c.Left + 24, b: c.Right - 24, log: log}
@@ -184,7 +184,7 @@ func (v *view) settingChart(path string, levels []*level, numeric bool, errors [
 		}
 	}
 	v.drawLevels(c, levels, y, min(0.55*gap, 34), numeric)
-	c.Name = fmt.Sprintf("Validation error against %s: %s.", path, medians(levels))
+	c.Name = fmt.Sprintf("Validation error against %s: %s.", path, v.medians(levels))
 	return c, log
 }
 
@@ -233,7 +233,7 @@ func (v *view) drawLevels(c *chart, levels []*level, y scale, width float64, num
 				fmt.Fprintf(&diverged.b, "M%g %gl6 6m0 -6l-6 6", px(at-3), c.Top+2)
 			case strong || single:
 				d := dot{X: at, Y: y.at(t.Result.ValidationError), R: 2.6, Class: "trial",
-					Title: fmt.Sprintf("#%d %s: %s (%s)", t.Rank, t.ID, percent(t.Result.ValidationError), settingsLine(t.Settings, v.short))}
+					Title: fmt.Sprintf("#%d %s: %s (%s)", t.Rank, t.ID, v.measures.error(t.Result.ValidationError), settingsLine(t.Settings, v.short))}
 				if strong {
 					d.Class, d.R = "trial member", 3.2
 				}
@@ -274,7 +274,7 @@ func (v *view) drawLevels(c *chart, levels []*level, y scale, width float64, num
 }
 
 // medians says in words what a chart shows.
-func medians(levels []*level) string {
+func (v *view) medians(levels []*level) string {
 	best := -1
 	for i, l := range levels {
 		if len(l.errors) > 0 && (best < 0 || l.median() < levels[best].median()) {
@@ -284,5 +284,5 @@ func medians(levels []*level) string {
 	if best < 0 {
 		return "no trial completed"
 	}
-	return fmt.Sprintf("of %s, %s has the lowest median, %s", counted(len(levels), "value"), clip(levels[best].label, 40), percent(levels[best].median()))
+	return fmt.Sprintf("of %s, %s has the lowest median, %s", counted(len(levels), "value"), clip(levels[best].label, 40), v.measures.error(levels[best].median()))
 }

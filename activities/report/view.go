@@ -44,6 +44,7 @@ type view struct {
 	FailuresNote    string
 	Facts           []fact
 	short           map[string]string
+	measures        measures
 	trials, ranked  []*trial // all in the plan's order; the completed, best first
 	trainingSeconds float64
 }
@@ -95,8 +96,10 @@ type ensembleView struct {
 	Measured  *ensemble.Measured
 	TestError string
 	NLL       string
-	Brier     string
+	Loss      string // the name of the column
 	MeanTest  string
+	// Explanation of the measures.
+	Explanation string
 	// ValidationError of the ensemble.
 	ValidationError string
 }
@@ -110,7 +113,7 @@ type memberRow struct {
 }
 
 func newView(d Data) *view {
-	v := &view{Data: d, Title: d.Spec.Name, HasMembers: d.Manifest != nil}
+	v := &view{Data: d, Title: d.Spec.Name, HasMembers: d.Manifest != nil, measures: newMeasures(d)}
 	if v.Title == "" {
 		v.Title = d.Sweep
 	}
@@ -229,21 +232,17 @@ func (v *view) outcome() {
 	}
 	best := card{Label: "Best validation error", Value: "–", Note: "no trial completed"}
 	if len(v.ranked) > 0 {
-		best.Value, best.Note = percent(v.ranked[0].Result.ValidationError), "trial "+string(v.ranked[0].ID)
+		best.Value, best.Note = v.measures.error(v.ranked[0].Result.ValidationError), "trial "+string(v.ranked[0].ID)
 	}
 	m := v.Manifest
 	switch {
 	case m != nil && m.Measured != nil:
 		e, single := m.Measured.Test.Error, m.Measured.BestSingleTestError
-		v.Lead = fmt.Sprintf("Averaged, the %s best networks misclassify %s of the %s. The best single network, chosen on the same validation cases, misclassifies %s.",
-			grouped(len(m.Members)), percent(e), counted(m.Split.Test, "test case"), percent(single))
-		if len(m.Members) == 1 {
-			v.Lead = fmt.Sprintf("The only member misclassifies %s of the %s.", percent(e), counted(m.Split.Test, "test case"))
-		}
+		v.Lead = v.measures.lead(len(m.Members), e, single, counted(m.Split.Test, "test case"))
 		v.Cards = []card{
-			{Label: "Ensemble, test error", Value: percent(e), Note: fmt.Sprintf("%s, averaged", counted(len(m.Members), "network")), Class: "accent"},
-			{Label: "Best single, test error", Value: percent(single), Note: "chosen on validation: " + percent(m.BestSingle.ValidationError)},
-			gainCard(e, single, m.Split.Test),
+			{Label: "Ensemble, test error", Value: v.measures.error(e), Note: fmt.Sprintf("%s, averaged", counted(len(m.Members), "network")), Class: "accent"},
+			{Label: "Best single, test error", Value: v.measures.error(single), Note: "chosen on validation: " + v.measures.error(m.BestSingle.ValidationError)},
+			v.gainCard(e, single),
 			count, spent,
 		}
 	case m != nil:
@@ -253,24 +252,36 @@ func (v *view) outcome() {
 		v.Lead = "No trial completed, so there is no ensemble."
 		v.Cards = []card{best, count, spent}
 	default:
-		v.Lead = fmt.Sprintf("The best trial has a validation error of %s. There is no ensemble.", percent(v.ranked[0].Result.ValidationError))
+		v.Lead = fmt.Sprintf("The best trial has a validation error of %s. There is no ensemble.", v.measures.error(v.ranked[0].Result.ValidationError))
 		v.Cards = []card{best, count, spent}
 	}
 }
 
 // gainCard compares the ensemble with the best single network.
-func gainCard(e, single float64, cases int) card {
+func (v *view) gainCard(e, single float64) card {
 	c := card{Label: "Gain", Value: "0%", Note: "as many errors as the best single"}
-	wrong := int(math.Round(math.Abs(single-e) * float64(cases)))
-	if wrong == 0 || single <= 0 {
+	what, asked := "case", v.Manifest.Split.Test
+	if v.measures.labels {
+		what, asked = "label", asked*v.Manifest.Split.Outputs
+	}
+	wrong := int(math.Round(math.Abs(single-e) * float64(asked)))
+	switch {
+	case v.measures.values:
+		c.Note = "of the error of the best single"
+		if e == single || single <= 0 {
+			return c
+		}
+	case wrong == 0 || single <= 0:
 		return c
 	}
-	c.Value, c.Note = "−", "fewer errors"
+	sign, change := "−", "fewer errors"
 	if e > single {
-		c.Value, c.Note = "+", "more errors"
+		sign, change = "+", "more errors"
 	}
-	c.Value += decimals(100*math.Abs(single-e)/single, 0) + "%"
-	c.Note = fmt.Sprintf("%s %s in %s", grouped(wrong), c.Note, counted(cases, "case"))
+	c.Value = sign + decimals(100*math.Abs(single-e)/single, 0) + "%"
+	if !v.measures.values {
+		c.Note = fmt.Sprintf("%s %s in %s", grouped(wrong), change, counted(asked, what))
+	}
 	return c
 }
 
@@ -297,16 +308,16 @@ func (v *view) members() {
 	if m == nil {
 		return
 	}
-	e := &ensembleView{Measured: m.Measured}
+	e := &ensembleView{Measured: m.Measured, Loss: v.measures.lossName()}
 	for _, x := range m.Members[:min(len(m.Members), maxMembers)] {
 		r := memberRow{
 			Rank: x.Rank, ID: string(x.Trial),
-			ValidationError: percent(x.ValidationError), TestError: "–", NLL: "–",
+			ValidationError: v.measures.error(x.ValidationError), TestError: "–", NLL: "–",
 			CheckpointKey: x.Checkpoint.Key, CheckpointSHA256: x.Checkpoint.SHA256,
 			Size: grouped(int(x.Checkpoint.Bytes)) + " bytes",
 		}
 		if x.Test != nil {
-			r.TestError, r.NLL = percent(x.Test.Error), decimals(x.Test.NLL, 4)
+			r.TestError, r.NLL = v.measures.error(x.Test.Error), v.measures.loss(x.Test.NLL)
 		}
 		byPath := map[string]any{}
 		for _, s := range x.Settings {
@@ -321,9 +332,10 @@ func (v *view) members() {
 		e.Note = fmt.Sprintf("The best %d of %s are shown; manifest.json has them all.", maxMembers, counted(len(m.Members), "member"))
 	}
 	if x := m.Measured; x != nil {
-		e.TestError, e.NLL, e.Brier = percent(x.Test.Error), decimals(x.Test.NLL, 4), decimals(x.Test.Brier, 4)
-		e.ValidationError = percent(x.Validation.Error)
-		e.MeanTest = percent(x.MeanMemberTestError)
+		e.TestError, e.NLL = v.measures.error(x.Test.Error), v.measures.loss(x.Test.NLL)
+		e.Explanation = v.measures.explanation(decimals(x.Test.Brier, 4))
+		e.ValidationError = v.measures.error(x.Validation.Error)
+		e.MeanTest = v.measures.error(x.MeanMemberTestError)
 	}
 	v.Ensemble = e
 }
@@ -368,7 +380,7 @@ func (v *view) table() {
 		}
 		if t.Rank > 0 {
 			r.Rank = sorted(grouped(t.Rank), t.Rank)
-			r.Error = sorted(percent(t.Result.ValidationError), t.Result.ValidationError)
+			r.Error = sorted(v.measures.error(t.Result.ValidationError), t.Result.ValidationError)
 		}
 		if t.Result != nil {
 			r.Epochs = sorted(grouped(epochsUsed(t.Result)), epochsUsed(t.Result))
@@ -427,6 +439,19 @@ func (f failures) More() string {
 	return ""
 }
 
+// asks says what a case asks for.
+func asks(s ensemble.Split) string {
+	outputs := max(s.Outputs, 1)
+	switch {
+	case s.Classes == 0:
+		return counted(outputs, "value") + " a case"
+	case outputs > 1:
+		return grouped(outputs) + " labels a case, of " + grouped(s.Classes) + " classes"
+	default:
+		return grouped(s.Classes) + " classes"
+	}
+}
+
 // facts say what the numbers come from.
 func (v *view) facts() {
 	add := func(name, value string) {
@@ -442,7 +467,7 @@ func (v *view) facts() {
 	}
 	if m := v.Manifest; m != nil && m.Split.Test > 0 {
 		add("Split", fmt.Sprintf("%s held out of the training cases with seed %d; %s; %s",
-			counted(m.Split.Validation, "validation case"), m.Split.Seed, counted(m.Split.Test, "test case"), grouped(m.Split.Classes)+" classes"))
+			counted(m.Split.Validation, "validation case"), m.Split.Seed, counted(m.Split.Test, "test case"), asks(m.Split)))
 	}
 	add("Trainer", v.Trainer)
 	engines := map[string]int{}

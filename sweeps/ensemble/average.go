@@ -48,8 +48,8 @@ func checkShape(numbers, classes int) error {
 	return nil
 }
 
-// Average is the arithmetic mean of the members' probabilities, case by case
-// and class by class: members[m] has shape [cases, classes] in row-major order. The
+// Average is the arithmetic mean of the members' predictions, number by number:
+// members[m] has shape [cases, classes], or that of values, in row-major order. The
 // sum runs over the members in the order given, in float64, so the same order
 // gives the same bits; in another order they differ by some 1e-16. The mean of
 // copies of one member is that member, exactly (up to 2^29 copies). Errors are

@@ -14,7 +14,7 @@ const TopKStrategy = "top_k"
 // tolerance is how far the validation error of a member's predictions may be
 // from the committed one: the most probable class of rounded probabilities may
 // decide a few ties differently, while predictions of other cases are off by much.
-func tolerance(cases int) float64 { return max(0.002, 1.5/float64(max(cases, 1))) }
+func tolerance(labels int) float64 { return max(0.002, 1.5/float64(max(labels, 1))) }
 
 // Candidate is a finished trial that may become a member.
 type Candidate struct {
@@ -59,15 +59,83 @@ func TopK(candidates []Candidate, k int) []Candidate {
 	return out
 }
 
-// Predictions of one trial: probabilities, row-major, [cases, classes].
+// Predictions of one trial, row-major: probabilities, [cases · labels, classes], or
+// values, [cases, outputs].
 type Predictions struct {
 	Validation, Test []float32
 }
 
-// Labels of the cases in the order of the predictions' rows.
+// Labels are what the cases ask for, in the order of the predictions.
 type Labels struct {
-	Classes          int
+	// Classes is 0 where cases ask for values.
+	Classes int
+	// Outputs is the number of labels or values of a case; 0 counts as 1.
+	Outputs          int
 	Validation, Test []int32
+	// The values, where there are no labels.
+	ValidationValues, TestValues []float32
+}
+
+// part is one split of labels.
+type part struct {
+	classes, outputs int
+	labels           []int32
+	values           []float32
+}
+
+func (l Labels) validation() part {
+	return part{l.Classes, max(l.Outputs, 1), l.Validation, l.ValidationValues}
+}
+
+func (l Labels) test() part { return part{l.Classes, max(l.Outputs, 1), l.Test, l.TestValues} }
+
+// asked is how many labels or values there are.
+func (p part) asked() int {
+	if p.classes == 0 {
+		return len(p.values)
+	}
+	return len(p.labels)
+}
+
+func (p part) cases() int { return p.asked() / p.outputs }
+
+// Shape is the shape of predictions of all of the labels or values of a split.
+type Shape struct {
+	Rows, Columns int
+	// Axes says what they are: "cases and classes".
+	Axes string
+}
+
+// ValidationShape is what predictions for the validation cases must have.
+func (l Labels) ValidationShape() Shape { return l.validation().shape() }
+
+// TestShape is what predictions for the test cases must have.
+func (l Labels) TestShape() Shape { return l.test().shape() }
+
+func (p part) shape() Shape {
+	switch {
+	case p.classes == 0:
+		return Shape{p.cases(), p.outputs, "cases and values"}
+	case p.outputs > 1:
+		return Shape{p.asked(), p.classes, "labels and classes"}
+	default:
+		return Shape{p.asked(), p.classes, "cases and classes"}
+	}
+}
+
+// check looks for what cannot be a prediction.
+func (p part) check(predictions []float32) error {
+	if p.classes == 0 {
+		return CheckValues(predictions, p.outputs)
+	}
+	return Check(predictions, p.classes)
+}
+
+func measurePart[T Real](p part, predictions []T) (Measures, error) {
+	if p.classes == 0 {
+		return MeasureValues(predictions, p.values)
+	}
+	return Measure(predictions, p.classes, p.labels)
 }
 
 // Input is all that [Build] makes a manifest of.
@@ -88,7 +156,7 @@ type Input struct {
 	Predictions map[sweeps.TrialID]Predictions
 }
 
-// Averages are the ensemble's predictions, [cases, classes].
+// Averages are the ensemble's predictions, of the members' shape.
 type Averages struct {
 	Validation, Test []float64
 }
@@ -125,7 +193,10 @@ func Build(in Input) (*Manifest, *Averages, error) {
 	}
 	m.Split = Split{
 		Seed: in.SplitSeed, Classes: in.Labels.Classes,
-		Validation: len(in.Labels.Validation), Test: len(in.Labels.Test),
+		Validation: in.Labels.validation().cases(), Test: in.Labels.test().cases(),
+	}
+	if in.Labels.Outputs > 1 {
+		m.Split.Outputs = in.Labels.Outputs
 	}
 	averages, err := m.measure(*in.Labels, in.Predictions)
 	if err != nil {
@@ -159,14 +230,14 @@ func (m *Manifest) measure(labels Labels, predictions map[sweeps.TrialID]Predict
 		if !ok {
 			return nil, &MemberError{Trial: x.Trial, Err: errors.New("its predictions are missing")}
 		}
-		v, err := checkedMeasure(x.Trial, "validation predictions", p.Validation, labels.Classes, labels.Validation)
+		v, err := checkedMeasure(x.Trial, "validation predictions", p.Validation, labels.validation())
 		if err != nil {
 			return nil, err
 		}
-		if math.Abs(v.Error-x.ValidationError) > tolerance(len(labels.Validation)) {
+		if math.Abs(v.Error-x.ValidationError) > tolerance(labels.validation().asked())*max(v.Error, 1) {
 			return nil, &MemberError{Trial: x.Trial, Part: "validation predictions", Err: &MismatchError{Committed: x.ValidationError, Computed: v.Error}}
 		}
-		t, err := checkedMeasure(x.Trial, "test predictions", p.Test, labels.Classes, labels.Test)
+		t, err := checkedMeasure(x.Trial, "test predictions", p.Test, labels.test())
 		if err != nil {
 			return nil, err
 		}
@@ -182,31 +253,31 @@ func (m *Manifest) measure(labels Labels, predictions map[sweeps.TrialID]Predict
 	for _, x := range []struct {
 		name    string
 		members [][]float32
-		labels  []int32
+		asked   part
 		mean    *[]float64
 		into    *Measures
 	}{
-		{"validation", validation, labels.Validation, &a.Validation, &m.Measured.Validation},
-		{"test", test, labels.Test, &a.Test, &m.Measured.Test},
+		{"validation", validation, labels.validation(), &a.Validation, &m.Measured.Validation},
+		{"test", test, labels.test(), &a.Test, &m.Measured.Test},
 	} {
 		var err error
 		if *x.mean, err = Average(x.members); err != nil {
 			return nil, fmt.Errorf("average the %s predictions: %w", x.name, err)
 		}
-		if *x.into, err = Measure(*x.mean, labels.Classes, x.labels); err != nil {
+		if *x.into, err = measurePart(x.asked, *x.mean); err != nil {
 			return nil, fmt.Errorf("measure the ensemble on %s: %w", x.name, err)
 		}
 	}
 	return &a, nil
 }
 
-func checkedMeasure(id sweeps.TrialID, part string, probs []float32, classes int, labels []int32) (Measures, error) {
-	if err := Check(probs, classes); err != nil {
-		return Measures{}, &MemberError{Trial: id, Part: part, Err: err}
+func checkedMeasure(id sweeps.TrialID, name string, predictions []float32, asked part) (Measures, error) {
+	if err := asked.check(predictions); err != nil {
+		return Measures{}, &MemberError{Trial: id, Part: name, Err: err}
 	}
-	m, err := Measure(probs, classes, labels)
+	m, err := measurePart(asked, predictions)
 	if err != nil {
-		return Measures{}, &MemberError{Trial: id, Part: part, Err: err}
+		return Measures{}, &MemberError{Trial: id, Part: name, Err: err}
 	}
 	return m, nil
 }

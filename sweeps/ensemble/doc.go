@@ -1,5 +1,5 @@
-// Package ensemble makes one classifier of several: it picks the members, averages
-// their predicted probabilities, and measures the result. It is pure: predictions
+// Package ensemble makes one predictor of several: it picks the members, averages
+// their predicted probabilities or values, and measures the result. It is pure: predictions
 // and labels come in as slices, and the [Manifest] goes out as bytes. Reading
 // predictions from the store and writing the manifest there is the Assemble
 // activity's business.

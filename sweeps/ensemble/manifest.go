@@ -17,7 +17,8 @@ var ErrManifest = errors.New("not a manifest")
 
 // Manifest says what an ensemble consists of and how good it is. Everything in
 // it follows from the spec and the committed results, so it holds no times,
-// attempts or hosts. Errors are shares in [0, 1], NLL is in nats per case.
+// attempts or hosts. Errors are shares in [0, 1], NLL is in nats per label; of values
+// they are what [MeasureValues] says.
 type Manifest struct {
 	Version int    `json:"version"`
 	Sweep   string `json:"sweep"`
@@ -48,7 +49,10 @@ type Split struct {
 	Seed       uint64 `json:"seed"`
 	Validation int    `json:"validation"` // cases
 	Test       int    `json:"test"`       // cases
-	Classes    int    `json:"classes"`
+	// Classes is 0 where cases ask for values.
+	Classes int `json:"classes"`
+	// Outputs is the number of labels or values of a case, left out where it is 1.
+	Outputs int `json:"outputs,omitzero"`
 }
 
 // Single is one trial beside the ensemble.
@@ -80,7 +84,7 @@ type Member struct {
 	Seed     uint64           `json:"seed"`
 	// Epochs is the budget that the result was committed for.
 	Epochs int `json:"epochs"`
-	// Weight of its probabilities in the average; the weights sum to 1.
+	// Weight of its predictions in the average; the weights sum to 1.
 	Weight          float64 `json:"weight"`
 	ValidationError float64 `json:"validation_error"`
 	ValidationNLL   float64 `json:"validation_nll"`

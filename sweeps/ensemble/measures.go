@@ -7,7 +7,8 @@ import "math"
 // case would make the mean infinite. A case costs at most 27.6 nats.
 const MinProbability = 1e-12
 
-// Measures of a classifier on one split.
+// Measures of predicted labels on one split; [MeasureValues] says what they are of
+// values. Where a case has several labels, each of them counts as a case here.
 type Measures struct {
 	// Error is the share of cases whose most probable class is not their label.
 	Error float64 `json:"error"`
