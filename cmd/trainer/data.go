@@ -16,6 +16,7 @@ import (
 // dataFlags say which data set and where to.
 type dataFlags struct {
 	store, sha256, output string
+	settings              sweeps.Data // what a spec has under data, but for the name
 }
 
 func newData(stdout io.Writer) *cobra.Command {
@@ -24,15 +25,22 @@ func newData(stdout io.Writer) *cobra.Command {
 		Short: "Import and describe data sets",
 		Long: `Import data sets into a store, and describe them.
 
-A data set is "mnist", a directory of the four idx files under their usual names
+A data set is "mnist" or "fashion-mnist"; a generated one, "parity", "sorting",
+"adding" or "copy"; a directory of the four idx files under their usual names
 (train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte,
-t10k-labels-idx1-ubyte; each may be gzipped), or the URL of a .tar.gz of them with
-its checksum. It can also be one file: a .csv or .csv.gz of numbers with the label
-in the last column, or in the one that the header calls label, class, target or y
-(a spec can name another by data.label);
-or a .npz with the arrays x and y (or x_train, y_train, x_test, y_test). Of the cases
-of one file a sixth is drawn as the test split. MNIST comes with a Go module, which the go command fetches; where
-there is no Go, TENFOLD_MNIST_DIR names a directory that has it.`,
+t10k-labels-idx1-ubyte; each may be gzipped); one file, gzipped or not; or the URL of
+a file or of a .tar.gz of idx files, with its checksum.
+
+One file is a .csv of numbers with the label in the last column, or in the one that the
+header calls label, class, target or y; a .npz with the arrays x and y (or x_train,
+y_train, x_test, y_test); an x.npy beside an x-labels.npy; or a .txt, of which the last
+part is the test split. Of the cases of other files a sixth is drawn as the test
+split. --label, --values and so on are the settings of the same names that a spec
+has under data.
+
+MNIST comes with a Go module, which the go command fetches; where there is no Go,
+TENFOLD_MNIST_DIR names a directory that has it. Fashion-MNIST comes with the Debian
+package dataset-fashion-mnist, or TENFOLD_FASHION_MNIST_DIR names a directory.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
@@ -49,7 +57,8 @@ func newDataImport(stdout io.Writer) *cobra.Command {
 fetched again. Sweeps import what they need by themselves; this is for stores
 whose nodes have neither Go nor a network.`,
 		Example: `  trainer data import mnist --store file:///data/store
-  trainer data import ./fashion --store file:///data/store
+  trainer data import ./my-images --store file:///data/store
+  trainer data import parity --bits 31 --cases 2000000 --store file:///data/store
   trainer data import https://example.org/set.tar.gz --sha256 9f86d081… --store file:///data/store`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -74,9 +83,27 @@ whose nodes have neither Go nor a network.`,
 
 func (f *dataFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&f.store, "store", os.Getenv("TENFOLD_STORE"), "URL of the store")
-	cmd.Flags().StringVar(&f.sha256, "sha256", "", "checksum of what a URL serves, in hex")
+	flags := cmd.Flags()
+	flags.StringVar(&f.sha256, "sha256", "", "checksum of what a URL serves, in hex")
+	d := &f.settings
+	flags.IntVar(&d.Cases, "cases", 0, "cases of a generated data set to train and validate with")
+	flags.IntVar(&d.Test, "test", 0, "test cases of a generated data set, a single file or a text")
+	flags.IntVar(&d.Bits, "bits", 0, "bits of parity, or of a number to sort")
+	flags.IntVar(&d.Numbers, "numbers", 0, "numbers to sort")
+	flags.IntVar(&d.Length, "length", 0, "steps of adding, symbols to copy or of a window of text")
+	flags.Uint64Var(&d.SplitSeed, "split-seed", 0, "seed of generated cases, and of the draw of test cases")
+	flags.StringVar(&d.Header, "header", "", "whether the first line of a .csv is a header: present or absent")
+	flags.StringVar(&d.Label, "label", "", "column of the labels of a .csv, or file of those of a .npy")
+	flags.BoolVar(&d.Values, "values", false, "labels of a .csv, .npz or .npy are values, not classes")
+}
+
+// named are the settings of a data set that is named on the command line.
+func (f *dataFlags) named(name string) sweeps.Data {
+	d := f.settings
+	d.Name, d.SHA256 = name, f.sha256
+	return d
 }
 
 func importSet(ctx context.Context, store *storage.Store, name string, f dataFlags) (string, error) {
-	return data.Import(ctx, store, sweeps.Data{Name: name, SHA256: f.sha256}, data.SourceFromEnv())
+	return data.Import(ctx, store, f.named(name), data.SourceFromEnv())
 }

@@ -27,18 +27,23 @@ func newDataDescribe(stdout io.Writer) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "describe [NAME|DIGEST]",
 		Short: "Print a data set's sizes, classes, scale and duplicates",
-		Long: `Print a data set's digest, its sizes and classes, how large its features are, and
-how many cases are there twice. By its digest it is looked up in the store. By
+		Long: `Print a data set's digest, its sizes and classes or values, how large its features
+are, how many cases are there twice, and how well the test split is guessed without
+looking at the inputs: from the most frequent labels, the mean value, or the
+frequencies of a text's characters. By its digest it is looked up in the store. By
 name it is imported into the store if there is one (--store), else only read.
 
-With --config the data set is the spec's, unless one is named, and the network's
-number of parameters is compared with the number of training cases.
+With --config the data set is the spec's, unless one is named with its settings, and
+the network's number of parameters is compared with the number of training cases.
 
 Test cases with the inputs of training cases are an error (exit code 65), and so
 are, with --config, such validation cases: what is measured on them says little
-about new cases. --allow-duplicates only counts them.`,
+about new cases. --allow-duplicates only counts them; the windows of a text may
+repeat.`,
 		Example: `  trainer data describe mnist
-  trainer data describe ./fashion -o json
+  trainer data describe ./my-images -o json
+  trainer data describe ./book.txt --length 50
+  trainer data describe parity --bits 31 --cases 2000000
   trainer data describe --config mnist.yaml
   trainer data describe sha256:a85700c9… --store file:///data/store`,
 		Args: cobra.MaximumNArgs(1),
@@ -71,6 +76,9 @@ type describedNetwork struct {
 	ValidationCases int `json:"validation_cases"`
 	// CasesPerParameter is TrainingCases / Parameters.
 	CasesPerParameter float64 `json:"cases_per_parameter"`
+	// LabelsPerParameter is as many times that as a case has labels or values; left out
+	// if it has one.
+	LabelsPerParameter float64 `json:"labels_per_parameter,omitempty"`
 	// Duplicates are validation cases with the inputs of training cases.
 	Duplicates int `json:"validation_duplicates"`
 }
@@ -89,10 +97,9 @@ func runDescribe(ctx context.Context, f describeFlags, args []string, stdout io.
 		cfg = trial.Config
 	}
 	if len(args) > 0 {
-		cfg.Data.Name, cfg.Data.SHA256 = args[0], ""
-	}
-	if f.sha256 != "" {
-		cfg.Data.SHA256 = f.sha256
+		named := f.named(args[0])
+		named.Validation, named.Limit = cfg.Data.Validation, cfg.Data.Limit
+		cfg.Data = named
 	}
 	ds, err := loadNamed(ctx, f.store, cfg.Data)
 	if err != nil {
@@ -120,7 +127,7 @@ func runDescribe(ctx context.Context, f describeFlags, args []string, stdout io.
 	if err := d.Leakage(); err != nil {
 		return fmt.Errorf("%w (--allow-duplicates: no error)", err)
 	}
-	if network != nil && network.Duplicates > 0 {
+	if network != nil && network.Duplicates > 0 && !ds.Ordered {
 		err := &data.Error{Where: d.Name, Problem: fmt.Sprintf("leaks: %d of %d validation cases have the inputs of training cases",
 			network.Duplicates, network.ValidationCases)}
 		return fmt.Errorf("%w (--allow-duplicates: no error)", err)
@@ -155,18 +162,26 @@ func describeNetwork(ds *data.Dataset, cfg sweeps.Config) (*describedNetwork, er
 	if err != nil {
 		return nil, fmt.Errorf("counting the network's parameters: %w", err)
 	}
-	return &describedNetwork{
+	n := &describedNetwork{
 		Parameters: count, TrainingCases: len(train), ValidationCases: len(validation),
 		CasesPerParameter: float64(len(train)) / float64(count),
 		Duplicates:        data.Shared(ds, train, validation),
-	}, nil
+	}
+	if ds.Outputs > 1 {
+		n.LabelsPerParameter = n.CasesPerParameter * float64(ds.Outputs)
+	}
+	return n, nil
 }
 
 func writeDescription(w io.Writer, d data.Description, n *describedNetwork) error {
 	if err := d.Write(w); err != nil || n == nil {
 		return err
 	}
-	_, err := fmt.Fprintf(w, "network  %d parameters for %d training cases: %.3g cases per parameter\nheld out %d validation cases, %d of them with the inputs of training cases\n",
-		n.Parameters, n.TrainingCases, n.CasesPerParameter, n.ValidationCases, n.Duplicates)
+	labels := ""
+	if n.LabelsPerParameter > 0 {
+		labels = fmt.Sprintf(", %.3g labels", n.LabelsPerParameter)
+	}
+	_, err := fmt.Fprintf(w, "network  %d parameters for %d training cases: %.3g cases%s per parameter\nheld out %d validation cases, %d of them with the inputs of training cases\n",
+		n.Parameters, n.TrainingCases, n.CasesPerParameter, labels, n.ValidationCases, n.Duplicates)
 	return err
 }

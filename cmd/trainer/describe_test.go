@@ -149,3 +149,43 @@ func TestLabelOfATableFromTheSpec(t *testing.T) {
 		t.Errorf("exit code %d, %v: %s%s", code, err, stdout, stderr)
 	}
 }
+
+// Generated data and text are described by their names and sizes alone.
+func TestDescribeGeneratedDataAndText(t *testing.T) {
+	t.Parallel()
+	book := filepath.Join(t.TempDir(), "book.txt")
+	if err := os.WriteFile(book, []byte(strings.Repeat("to be or not to be\n", 200)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for want, args := range map[string][]string{
+		"train    50 cases, by class [":                           {"parity", "--bits", "31", "--cases", "50", "--test", "10"},
+		"classes  2, for each of the 12 labels of a case":         {"sorting", "--bits", "4", "--numbers", "3", "--cases", "100", "--test", "10"},
+		"values   1 of each case\ntrain    50 cases, values from": {"adding", "--length", "5", "--cases", "50", "--test", "10"},
+		"shape    8, of 9 symbols":                                {"copy", "--length", "4", "--cases", "50", "--test", "10"},
+		"shape    19, of 8 symbols":                               {book, "--length", "19"},
+	} {
+		code, stdout, stderr := run(t, byHand(append([]string{"data", "describe"}, args...)...))
+		if code != 0 || !strings.Contains(stdout, want) || !strings.Contains(stdout, "guessing ") {
+			t.Errorf("%v: exit code %d, no %q in\n%s%s", args, code, want, stdout, stderr)
+		}
+	}
+	// Of all the windows, which are alike, none is said to leak; that of a validation
+	// window neither.
+	spec := filepath.Join(t.TempDir(), "spec.yaml")
+	text := fmt.Sprintf("version: 1\nname: book\ndata: {name: %q, length: 19}\nmodel: {kind: lstm, hidden: [3]}\n", book)
+	if err := os.WriteFile(spec, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := run(t, byHand("data", "describe", "--config", spec))
+	// The table, the recurrent weights and biases of four gates, and the outputs.
+	n := 4*(8*3+3*3+3) + 3*8 + 8
+	if want := fmt.Sprintf("network  %d parameters for 162 training cases: %.3g cases, %.3g labels per parameter\nheld out 18 validation cases, 18 of them", n, 162/float64(n), 19*162/float64(n)); code != 0 || !strings.Contains(stdout, want) {
+		t.Errorf("exit code %d, no %q in\n%s%s", code, want, stdout, stderr)
+	}
+	if code, _, stderr := run(t, byHand("data", "describe", "parity", "--bits", "3")); code != trainer.ExitConfig || !strings.Contains(stderr, "there are 8 different cases of parity") {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+	if code, _, stderr := run(t, byHand("data", "describe", book, "--length", "5000")); code != trainer.ExitData || !strings.Contains(stderr, "make 0 windows of 5000") {
+		t.Errorf("exit code %d, %s", code, stderr)
+	}
+}

@@ -298,8 +298,10 @@ func TestDataImportAndDescribe(t *testing.T) {
 		t.Errorf("scale %+v", d.Scale)
 	}
 	d.Name, d.Scale = "", nil
+	guessed := 1 - 38.0/150
 	want := data.Description{
-		Digest: digest, Shape: []int{8, 8}, Classes: 4,
+		Baseline: &data.Baseline{Error: &guessed},
+		Digest:   digest, Shape: []int{8, 8}, Classes: 4,
 		Train:      data.Counts{Cases: 600, PerClass: []int{150, 150, 150, 150}},
 		Test:       data.Counts{Cases: 150, PerClass: []int{38, 38, 37, 37}},
 		Duplicates: &data.Duplicates{},

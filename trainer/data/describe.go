@@ -161,7 +161,7 @@ func (d Description) Write(w io.Writer) error {
 		fmt.Fprintf(&b, ", of %d symbols", d.Symbols)
 	}
 	if d.Classes == 0 {
-		fmt.Fprintf(&b, "\nasks for %d values\n", max(d.Outputs, 1))
+		fmt.Fprintf(&b, "\nvalues   %d of each case\n", max(d.Outputs, 1))
 	} else {
 		fmt.Fprintf(&b, "\nclasses  %d", d.Classes)
 		if d.Outputs > 1 {
