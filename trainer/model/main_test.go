@@ -52,6 +52,33 @@ func cases(rows, inputs, classes int, stream uint64) ([]float32, []int32) {
 	return x, labels
 }
 
+// minibatchOf draws cases for a network: symbols or N(0,1), and labels or N(0,1).
+func minibatchOf(o Options, rows int, stream uint64) Minibatch {
+	x, _ := cases(rows, o.Inputs, 2, stream)
+	if o.Symbols > 0 {
+		_, symbols := cases(rows*o.Inputs, 1, o.Symbols, stream)
+		for i, s := range symbols {
+			x[i] = float32(s)
+		}
+	}
+	if o.Classes == 0 {
+		targets, _ := cases(rows, o.outputs(), 2, stream+1000)
+		return Minibatch{X: x, Targets: targets}
+	}
+	_, labels := cases(rows*o.outputs(), 1, o.Classes, stream+1000)
+	return Minibatch{X: x, Labels: labels}
+}
+
+// trainOn is trainStep for any minibatch.
+func trainOn(tb testing.TB, n *Network, m Minibatch, step uint64) (float64, int) {
+	tb.Helper()
+	loss, wrong, err := n.TrainStep(m, step)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return loss, wrong
+}
+
 // gradient copies all gradients into one slice.
 func gradient(n *Network) []float32 {
 	var g []float32

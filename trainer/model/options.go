@@ -58,7 +58,7 @@ func validate(cfg sweeps.Model, o Options) error {
 	case math.IsNaN(cfg.ForgetBias) || math.IsInf(cfg.ForgetBias, 0):
 		return fail("forget_bias is %v, want a number", cfg.ForgetBias)
 	case o.CarryState && !cfg.IsRecurrent():
-		return fail("an %s has no state to carry", cfg.Kind)
+		return fail("a network of kind %s has no state to carry", cfg.Kind)
 	case !slices.Contains([]string{"scaled", "normal", "he", "sign"}, cfg.Init.Kind):
 		return fail("init.kind is %q, want scaled, normal, he or sign", cfg.Init.Kind)
 	case !(cfg.Init.Scale >= 0) || math.IsInf(cfg.Init.Scale, 0):

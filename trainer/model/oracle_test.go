@@ -3,6 +3,7 @@ package model
 import (
 	"fmt"
 	"math"
+	"slices"
 	"testing"
 
 	"gorgonia.org/gorgonia"
@@ -21,12 +22,16 @@ type wholeNetwork struct {
 
 func newWholeNetwork(t *testing.T, dtype tensor.Dtype, cfg sweeps.Model, rows int) wholeNetwork {
 	t.Helper()
-	const classes = 4
-	o := Options{Inputs: 6, Classes: classes, BatchSize: rows, Seed: 3}
+	o := Options{Inputs: 6, Classes: 4, BatchSize: rows, Seed: 3}
 	if cfg.Kind == "convnet" {
 		o.Shape, o.Inputs = []int{2, 7, 6}, 2*7*6
 	}
-	inputs := o.Inputs
+	return newWholeNetworkOf(t, dtype, cfg, o)
+}
+
+func newWholeNetworkOf(t *testing.T, dtype tensor.Dtype, cfg sweeps.Model, o Options) wholeNetwork {
+	t.Helper()
+	rows := o.BatchSize
 	arch, err := newArchitecture(cfg, o)
 	if err != nil {
 		t.Fatal(err)
@@ -48,16 +53,27 @@ func newWholeNetwork(t *testing.T, dtype tensor.Dtype, cfg sweeps.Model, rows in
 	if w.trainingGraph, err = newTrainingGraph(arch, dtype, rows, o, values); err != nil {
 		t.Fatal(err)
 	}
-	x, labels := cases(rows, inputs, classes, 0)
-	var xValue any = x
-	if dtype == tensor.Float64 {
-		xValue = widen(x)
+	m := minibatchOf(o, rows, 0)
+	floats := func(x []float32, shape ...int) gorgonia.Value {
+		if dtype == tensor.Float64 {
+			return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(widen(x)))
+		}
+		return tensor.New(tensor.WithShape(shape...), tensor.WithBacking(x))
 	}
-	for node, v := range map[*gorgonia.Node]gorgonia.Value{
-		w.x:      tensor.New(tensor.WithShape(rows, inputs), tensor.WithBacking(xValue)),
-		w.labels: tensor.New(tensor.WithShape(rows), tensor.WithBacking(labels)),
-		w.step:   tensor.New(tensor.WithShape(1), tensor.WithBacking([]int64{5})),
-	} {
+	leaves := map[*gorgonia.Node]gorgonia.Value{
+		w.x:    floats(m.X, rows, o.Inputs),
+		w.step: tensor.New(tensor.WithShape(1), tensor.WithBacking([]int64{5})),
+	}
+	if w.labels != nil {
+		leaves[w.labels] = tensor.New(tensor.WithShape(len(m.Labels)), tensor.WithBacking(m.Labels))
+	} else {
+		leaves[w.targets] = floats(m.Targets, rows, o.outputs())
+	}
+	for i, n := range w.memories {
+		x, _ := cases(n.Shape()[0], n.Shape()[1], 2, uint64(200+i))
+		leaves[n] = floats(x, n.Shape()...)
+	}
+	for node, v := range leaves {
 		if err := gorgonia.Let(node, v); err != nil {
 			t.Fatal(err)
 		}
@@ -67,7 +83,11 @@ func newWholeNetwork(t *testing.T, dtype tensor.Dtype, cfg sweeps.Model, rows in
 
 // results are the nodes to compare.
 func (w wholeNetwork) results() gorgonia.Nodes {
-	return append(gorgonia.Nodes{w.loss, w.wrong}, w.grads...)
+	nodes := gorgonia.Nodes{w.loss}
+	if w.wrong != nil {
+		nodes = append(nodes, w.wrong)
+	}
+	return slices.Concat(nodes, w.grads, w.final)
 }
 
 func (w wholeNetwork) values(t *testing.T) [][]float64 {
@@ -131,7 +151,12 @@ func TestActivationsAgreeWithTheTapeMachine(t *testing.T) {
 }
 
 func compareWithTapeMachine(t *testing.T, cfg sweeps.Model, dtype tensor.Dtype, rows, threads int) {
-	oracle := newWholeNetwork(t, dtype, cfg, rows)
+	compareWholeNetworks(t, func() wholeNetwork { return newWholeNetwork(t, dtype, cfg, rows) }, dtype, threads)
+}
+
+// compareWholeNetworks runs one network on the tape machine and one on the engine.
+func compareWholeNetworks(t *testing.T, build func() wholeNetwork, dtype tensor.Dtype, threads int) {
+	oracle := build()
 	tape := gorgonia.NewTapeMachine(oracle.graph)
 	if err := tape.RunAll(); err != nil {
 		t.Fatal(err)
@@ -140,7 +165,7 @@ func compareWithTapeMachine(t *testing.T, cfg sweeps.Model, dtype tensor.Dtype, 
 	if err := tape.Close(); err != nil {
 		t.Fatal(err)
 	}
-	w := newWholeNetwork(t, dtype, cfg, rows)
+	w := build()
 	vm := compileAll(t, w, threads)
 	for range 2 { // a second run must not depend on the first
 		if err := vm.RunAll(); err != nil {
