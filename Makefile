@@ -77,6 +77,18 @@ bench: build ## Measure the engine: trials a second, start-up, memory
 	$(GO) run ./bench/startup -sweep $(BIN)/sweep
 	$(GO) run ./bench/engine
 
+.PHONY: bin-trainer
+bin-trainer:
+	CGO_ENABLED=0 $(GO) build -ldflags "$(LDFLAGS)" -o $(BIN)/ ./cmd/trainer
+
+.PHONY: bench-trainer
+bench-trainer: bin-trainer ## Measure the trainer against PyTorch, which it installs: 8 minutes
+	$(GO) run ./bench/trainer -trainer $(BIN)/trainer
+
+.PHONY: bench-agreement
+bench-agreement: bin-trainer ## Check that the trainer and PyTorch compute the same: a minute
+	$(GO) run ./bench/agreement -trainer $(BIN)/trainer
+
 .PHONY: generate
 generate: ## Regenerate what is generated (docs/spec.schema.json)
 	$(GO) generate ./...

@@ -14,7 +14,7 @@ patterns = random.standard_normal((10, 8, 8))
 
 def split(n):
     labels = np.arange(n) % 10
-    x = 3 + 2 * patterns[labels] + 5 * random.standard_normal((n, 8, 8))  # neither centred nor scaled
+    x = 3 + 2 * patterns[labels] + 3 * random.standard_normal((n, 8, 8))  # neither centred nor scaled
     return x.astype(np.float32), labels
 
 

@@ -57,6 +57,9 @@ func run(ctx context.Context, o options, out, log io.Writer) (err error) {
 	if o.dir, err = filepath.Abs(o.dir); err != nil {
 		return err
 	}
+	if err := os.MkdirAll(o.dir, 0o700); err != nil {
+		return err
+	}
 	python, err := pytorch.Install(ctx, o.venv, o.python, log)
 	if err != nil {
 		return err

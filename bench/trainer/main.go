@@ -39,6 +39,7 @@ type bench struct {
 	trainer string // the binary
 	rounds  int
 	seconds float64
+	cpu     bool
 	log     io.Writer
 }
 
@@ -46,7 +47,7 @@ type options struct {
 	threads, only, venv, python, trainer string
 	rounds                               int
 	seconds, clip                        float64
-	json                                 bool
+	json, cpu                            bool
 	child                                string
 }
 
@@ -57,6 +58,7 @@ func main() {
 	flag.IntVar(&o.rounds, "rounds", 5, "`number` of rounds, of which the median counts")
 	flag.Float64Var(&o.seconds, "seconds", 0.7, "length of a round for each side")
 	flag.Float64Var(&o.clip, "clip", 0, "`limit` of the gradient's norm, on both sides; 0 for none")
+	flag.BoolVar(&o.cpu, "cpu", false, "count the time that cores worked for a side instead of the clock's, for a machine that does other things too")
 	flag.BoolVar(&o.json, "json", false, "print JSON")
 	flag.StringVar(&o.trainer, "trainer", "bin/trainer", "the trainer's `binary`, for the time to the first step; empty leaves that out")
 	flag.StringVar(&o.venv, "venv", "bin/pytorch", "`folder` of the virtual environment with PyTorch; made if it is not there")
@@ -92,8 +94,8 @@ func run(ctx context.Context, o options, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	b := &bench{python: python, trainer: o.trainer, rounds: o.rounds, seconds: o.seconds, log: log}
-	r := report{Go: runtime.Version(), Cores: runtime.NumCPU(), PyTorch: python.Origin, Clip: o.clip, Rounds: o.rounds, Seconds: o.seconds}
+	b := &bench{python: python, trainer: o.trainer, rounds: o.rounds, seconds: o.seconds, cpu: o.cpu, log: log}
+	r := report{Go: runtime.Version(), Cores: runtime.NumCPU(), PyTorch: python.Origin, Clip: o.clip, Rounds: o.rounds, Seconds: o.seconds, CPU: o.cpu}
 	if o.trainer != "" && o.only == "" {
 		fmt.Fprintln(log, "time to the first step")
 		var s [2]startup
@@ -162,7 +164,7 @@ func (b *bench) roofline(ctx context.Context, threads int) (roofline, error) {
 	if err != nil {
 		return r, err
 	}
-	if err := b.alternate(sides); err != nil {
+	if err := b.alternate(sides, threads); err != nil {
 		return r, errors.Join(err, stopSides(sides))
 	}
 	r.Ours, r.PyTorch = 2*n*n*n*slices.Max(sides[0].rates), 2*n*n*n*slices.Max(sides[1].rates)
@@ -196,7 +198,7 @@ func (b *bench) measure(ctx context.Context, w workload, threads int) (measured,
 		}
 		sides = append(sides, peer)
 	}
-	if err := b.alternate(sides); err != nil {
+	if err := b.alternate(sides, threads); err != nil {
 		return m, errors.Join(err, stopSides(sides))
 	}
 	m.Engine = ours.engine
@@ -205,10 +207,10 @@ func (b *bench) measure(ctx context.Context, w workload, threads int) (measured,
 }
 
 // alternate has sides train in turns.
-func (b *bench) alternate(sides []*side) error {
+func (b *bench) alternate(sides []*side, threads int) error {
 	for range b.rounds {
 		for _, s := range sides {
-			if err := s.round(b.seconds); err != nil {
+			if err := s.round(b.seconds, threads, b.cpu); err != nil {
 				return err
 			}
 		}

@@ -7,6 +7,7 @@ import (
 	"io"
 	"math/rand/v2"
 	"runtime"
+	"syscall"
 	"time"
 
 	"gorgonia.org/gorgonia"
@@ -30,6 +31,7 @@ type (
 	roundDone struct {
 		Steps   int     `json:"steps"`
 		Seconds float64 `json:"seconds"`
+		CPU     float64 `json:"cpu"` // seconds of all cores
 		Loss    float64 `json:"loss"`
 		// Allocated is the bytes of heap that a step took; ours only.
 		Allocated float64 `json:"allocated"`
@@ -113,6 +115,15 @@ func serveProduct(n, threads int, in io.Reader, out io.Writer) (err error) {
 	return serve(func(int) (float64, error) { return 0, p.RunAll() }, b.Name(), threads, in, out)
 }
 
+// cpuSeconds is the time that cores have worked for this process.
+func cpuSeconds() float64 {
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		return 0
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano()).Seconds()
+}
+
 // serve warms step up and then answers until in ends.
 func serve(step func(i int) (loss float64, err error), engine string, threads int, in io.Reader, out io.Writer) error {
 	runtime.GOMAXPROCS(threads) // as the trainer does
@@ -135,6 +146,7 @@ func serve(step func(i int) (loss float64, err error), engine string, threads in
 		var before, after runtime.MemStats
 		runtime.ReadMemStats(&before)
 		var r roundDone
+		busy := cpuSeconds()
 		for begin := time.Now(); r.Seconds < seconds; r.Seconds = time.Since(begin).Seconds() {
 			loss, err := step(done)
 			if err != nil {
@@ -144,6 +156,7 @@ func serve(step func(i int) (loss float64, err error), engine string, threads in
 			done++
 			r.Steps++
 		}
+		r.CPU = cpuSeconds() - busy
 		runtime.ReadMemStats(&after)
 		r.Allocated = float64(after.TotalAlloc-before.TotalAlloc) / float64(r.Steps)
 		if err := answers.Encode(r); err != nil {

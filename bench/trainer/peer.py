@@ -75,12 +75,13 @@ def main():
     for line in sys.stdin:
         seconds = float(line.split()[1])
         begun = done
-        start = now = time.perf_counter()
+        start, busy = time.perf_counter(), time.process_time()
+        now = start
         while now - start < seconds:
             loss = step(done)
             done += 1
             now = time.perf_counter()
-        say(steps=done - begun, seconds=now - start, loss=loss)
+        say(steps=done - begun, seconds=now - start, cpu=time.process_time() - busy, loss=loss)
 
 
 def multiply(n):
@@ -90,13 +91,13 @@ def multiply(n):
     say(ready=True)
     for line in sys.stdin:
         seconds = float(line.split()[1])
-        start = now = time.perf_counter()
-        steps = 0
+        start, busy = time.perf_counter(), time.process_time()
+        now, steps = start, 0
         while now - start < seconds:
             torch.mm(a, b, out=c)
             steps += 1
             now = time.perf_counter()
-        say(steps=steps, seconds=now - start)
+        say(steps=steps, seconds=now - start, cpu=time.process_time() - busy)
 
 
 main()

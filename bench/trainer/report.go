@@ -17,6 +17,8 @@ type report struct {
 	Clip    float64 `json:"clip"`
 	Rounds  int     `json:"rounds"`
 	Seconds float64 `json:"seconds"` // of a round
+	// CPU: rates are by the time that cores worked.
+	CPU bool `json:"cpu,omitzero"`
 	// Startup has ours and PyTorch's; empty where it was not measured.
 	Startup   []startup  `json:"startup,omitempty"`
 	Rooflines []roofline `json:"rooflines"`
@@ -94,6 +96,9 @@ func (r *report) print(out io.Writer) error {
 	clip := "the gradient's norm is not clipped"
 	if r.Clip > 0 {
 		clip = fmt.Sprintf("the gradient's norm is clipped at %g", r.Clip)
+	}
+	if r.CPU {
+		clip += "; seconds are those that cores worked"
 	}
 	fmt.Fprintf(&b, "%s, %d cores; %s; median of %d rounds of %g s; %s\n\n", r.Go, r.Cores, r.PyTorch, r.Rounds, r.Seconds, clip)
 	w := tabwriter.NewWriter(&b, 0, 0, 1, ' ', 0)

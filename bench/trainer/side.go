@@ -50,15 +50,20 @@ func startSide(name string, cmd *exec.Cmd) (_ *side, err error) {
 	return s, nil
 }
 
-// round has it train for some seconds, and adds what came of it.
-func (s *side) round(seconds float64) error {
+// round has it train for some seconds, and adds what came of it. With cpu, its cores' time
+// counts: what they could have done had nobody else wanted them.
+func (s *side) round(seconds float64, threads int, cpu bool) error {
 	if _, err := fmt.Fprintf(s.in, "round %g\n", seconds); err != nil {
 		return fmt.Errorf("%s: %w", s.name, err)
 	}
 	if err := s.answer(&s.last); err != nil {
 		return err
 	}
-	s.rates = append(s.rates, float64(s.last.Steps)/s.last.Seconds)
+	took := s.last.Seconds
+	if cpu {
+		took = s.last.CPU / float64(threads)
+	}
+	s.rates = append(s.rates, float64(s.last.Steps)/took)
 	return nil
 }
 
