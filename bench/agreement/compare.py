@@ -20,6 +20,7 @@ import weights
 
 
 def main():
+    torch.set_num_threads(1)  # as the trainer
     about, cases = json.loads(sys.argv[1]), np.load(sys.argv[2])
     tensors, predictions, gradients = load_file(sys.argv[3]), np.load(sys.argv[4]), load_file(sys.argv[5])
     mean, std = tensors.pop(MEAN), tensors.pop(STD)

@@ -9,7 +9,7 @@
 // computes the gradients of one minibatch, which have to agree with the trainer's.
 // It fails where they do not.
 //
-// Then both train one configuration with five seeds, each with its own random numbers.
+// Then both train one configuration with some seeds, each with its own random numbers.
 // The validation errors are printed side by side, and nothing is asserted about them.
 package main
 
@@ -30,7 +30,7 @@ const scripts = "bench/agreement"
 
 type options struct {
 	trainer, venv, python, dir string
-	seeds                      bool
+	seeds                      int
 }
 
 func main() {
@@ -39,7 +39,7 @@ func main() {
 	flag.StringVar(&o.venv, "venv", "bin/pytorch", "`folder` of the virtual environment with PyTorch; made if it is not there")
 	flag.StringVar(&o.python, "python", "python3", "the `command` to make it with")
 	flag.StringVar(&o.dir, "dir", "", "`folder` for what is trained (default: a temporary one, removed afterwards)")
-	flag.BoolVar(&o.seeds, "seeds", true, "also train one configuration with five seeds in both")
+	flag.IntVar(&o.seeds, "seeds", 5, "`number` of seeds that both train one configuration with; 0 leaves that out")
 	flag.Parse()
 	if err := run(context.Background(), o, os.Stdout, os.Stderr); err != nil {
 		fmt.Fprintln(os.Stderr, "agreement:", err)
@@ -67,8 +67,8 @@ func run(ctx context.Context, o options, out, log io.Writer) (err error) {
 	c := check{python: python, trainer: o.trainer, dir: o.dir, out: out}
 	fmt.Fprintf(out, "%s\n\n", python.Origin)
 	disagreed := c.families(ctx)
-	if o.seeds {
-		if err := c.seeds(ctx); err != nil {
+	if o.seeds > 0 {
+		if err := c.seeds(ctx, o.seeds); err != nil {
 			return errors.Join(disagreed, err)
 		}
 	}

@@ -14,9 +14,7 @@ import (
 	"github.com/tenfold-ml/tenfold/trainer/data"
 )
 
-// numberOfSeeds is how often both train the configuration of seedSpec.
-const numberOfSeeds = 5
-
+// seedSpec is what is trained, for a seed.
 const seedSpec = `version: 1
 name: seeds
 seed: %d
@@ -28,10 +26,10 @@ train: {epochs: 5, batch_size: 128, learning_rate: 0.05, momentum: 0.9, schedule
 // seeds trains one configuration with several seeds in both and prints the validation
 // errors. Data, their standardisation and which cases validate are the same for
 // all; initial weights and the order of the cases are each one's own.
-func (c *check) seeds(ctx context.Context) error {
+func (c *check) seeds(ctx context.Context, n int) error {
 	var ours []float64
 	var last trained
-	for seed := 1; seed <= numberOfSeeds; seed++ {
+	for seed := 1; seed <= n; seed++ {
 		t, err := c.train(ctx, fmt.Sprintf("seed-%d", seed), fmt.Sprintf(seedSpec, seed))
 		if err != nil {
 			return err
@@ -43,7 +41,7 @@ func (c *check) seeds(ctx context.Context) error {
 		return err
 	}
 	about, err := json.Marshal(map[string]any{
-		"model": last.trial.Config.Model, "train": last.trial.Config.Train, "seeds": numberOfSeeds,
+		"model": last.trial.Config.Model, "train": last.trial.Config.Train, "seeds": n,
 	})
 	if err != nil {
 		return fmt.Errorf("the configuration: %w", err)
@@ -56,12 +54,12 @@ func (c *check) seeds(ctx context.Context) error {
 		return fmt.Errorf("training in PyTorch: %w: %s", err, said.String())
 	}
 	var theirs []float64
-	if err := json.Unmarshal(out, &theirs); err != nil || len(theirs) != numberOfSeeds {
+	if err := json.Unmarshal(out, &theirs); err != nil || len(theirs) != n {
 		return fmt.Errorf("training in PyTorch: %q, %w", out, err)
 	}
 	slices.Sort(ours)
 	slices.Sort(theirs)
-	fmt.Fprintf(c.out, "| validation error of 784-128-128-10, 10,000 cases of MNIST, 5 epochs | %d seeds, sorted | mean | standard deviation |\n|---|---|---|---|\n", numberOfSeeds)
+	fmt.Fprintf(c.out, "| validation error of 784-128-128-10, 10,000 cases of MNIST, 5 epochs | %d seeds, sorted | mean | standard deviation |\n|---|---|---|---|\n", n)
 	for _, row := range []struct {
 		name   string
 		errors []float64
@@ -72,7 +70,7 @@ func (c *check) seeds(ctx context.Context) error {
 	a, sa := spread(ours)
 	b, sb := spread(theirs)
 	fmt.Fprintf(c.out, "\nThe means differ by %.2f standard errors of their difference.\n",
-		math.Abs(a-b)/math.Sqrt((sa*sa+sb*sb)/numberOfSeeds))
+		math.Abs(a-b)/math.Sqrt((sa*sa+sb*sb)/float64(n)))
 	return nil
 }
 

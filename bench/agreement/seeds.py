@@ -40,5 +40,6 @@ def validation_error(about, cases, seed):
         return 100 * (net(held_out).argmax(1) != labels).double().mean().item()
 
 
+torch.set_num_threads(1)  # as the trainer
 about, cases = json.loads(sys.argv[1]), load_file(sys.argv[2])
 print(json.dumps([validation_error(about, cases, seed + 1) for seed in range(about["seeds"])]))

@@ -22,6 +22,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"runtime/pprof"
 	"slices"
 	"strconv"
 	"strings"
@@ -40,6 +41,7 @@ type bench struct {
 	rounds  int
 	seconds float64
 	cpu     bool
+	profile string // folder of CPU profiles; empty for none
 	log     io.Writer
 }
 
@@ -48,7 +50,7 @@ type options struct {
 	rounds                               int
 	seconds, clip                        float64
 	json, cpu                            bool
-	child                                string
+	child, profile                       string
 }
 
 func main() {
@@ -63,6 +65,7 @@ func main() {
 	flag.StringVar(&o.trainer, "trainer", "bin/trainer", "the trainer's `binary`, for the time to the first step; empty leaves that out")
 	flag.StringVar(&o.venv, "venv", "bin/pytorch", "`folder` of the virtual environment with PyTorch; made if it is not there")
 	flag.StringVar(&o.python, "python", "python3", "the `command` to make it with")
+	flag.StringVar(&o.profile, "cpuprofile", "", "write a CPU profile of our side of each workload into this `folder`")
 	flag.StringVar(&o.child, "child", "", "train this `workload`: what the benchmark starts")
 	flag.Parse()
 	var err error
@@ -83,6 +86,17 @@ func child(o options, in io.Reader, out io.Writer) error {
 	if err != nil {
 		return fmt.Errorf("-threads: %w", err)
 	}
+	if o.profile != "" {
+		f, err := os.Create(o.profile)
+		if err != nil {
+			return fmt.Errorf("-cpuprofile: %w", err)
+		}
+		defer f.Close()
+		if err := pprof.StartCPUProfile(f); err != nil {
+			return fmt.Errorf("-cpuprofile: %w", err)
+		}
+		defer pprof.StopCPUProfile()
+	}
 	if n, err := strconv.Atoi(o.child); err == nil {
 		return serveProduct(n, threads, in, out)
 	}
@@ -94,7 +108,7 @@ func run(ctx context.Context, o options, out, log io.Writer) error {
 	if err != nil {
 		return err
 	}
-	b := &bench{python: python, trainer: o.trainer, rounds: o.rounds, seconds: o.seconds, cpu: o.cpu, log: log}
+	b := &bench{python: python, trainer: o.trainer, rounds: o.rounds, seconds: o.seconds, cpu: o.cpu, profile: o.profile, log: log}
 	r := report{Go: runtime.Version(), Cores: runtime.NumCPU(), PyTorch: python.Origin, Clip: o.clip, Rounds: o.rounds, Seconds: o.seconds, CPU: o.cpu}
 	if o.trainer != "" && o.only == "" {
 		fmt.Fprintln(log, "time to the first step")
@@ -140,12 +154,17 @@ func run(ctx context.Context, o options, out, log io.Writer) error {
 }
 
 // ours is the command of our side of a workload, or of a product.
-func (b *bench) ours(ctx context.Context, child string, threads int) (*exec.Cmd, error) {
+func (b *bench) ours(ctx context.Context, name, child string, threads int) (*exec.Cmd, error) {
 	self, err := os.Executable()
 	if err != nil {
 		return nil, fmt.Errorf("finding this program: %w", err)
 	}
-	return exec.CommandContext(ctx, self, "-threads", strconv.Itoa(threads), "-child", child), nil
+	args := []string{"-threads", strconv.Itoa(threads), "-child", child}
+	if b.profile != "" {
+		file := strings.NewReplacer(" ", "-", ",", "").Replace(fmt.Sprintf("%s %d.prof", name, threads))
+		args = append(args, "-cpuprofile", filepath.Join(b.profile, file))
+	}
+	return exec.CommandContext(ctx, self, args...), nil
 }
 
 func (b *bench) peer(ctx context.Context, child, variant string, threads int) *exec.Cmd {
@@ -156,7 +175,7 @@ func (b *bench) peer(ctx context.Context, child, variant string, threads int) *e
 func (b *bench) roofline(ctx context.Context, threads int) (roofline, error) {
 	const n = 2048
 	r := roofline{Threads: threads}
-	cmd, err := b.ours(ctx, strconv.Itoa(n), threads)
+	cmd, err := b.ours(ctx, "product", strconv.Itoa(n), threads)
 	if err != nil {
 		return r, err
 	}
@@ -178,7 +197,7 @@ func (b *bench) measure(ctx context.Context, w workload, threads int) (measured,
 	if err != nil {
 		return m, fmt.Errorf("the workload: %w", err)
 	}
-	cmd, err := b.ours(ctx, string(text), threads)
+	cmd, err := b.ours(ctx, w.Name, string(text), threads)
 	if err != nil {
 		return m, err
 	}
