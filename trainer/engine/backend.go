@@ -8,8 +8,9 @@ type Backend interface {
 	// Name says what computes, for results and logs: "cpu gonum threads=1".
 	Name() string
 	// Overwrites returns which operand the kernel of op can write its result
-	// over, element by element, or -1. The planner makes use of it where that
-	// operand is not needed afterwards.
+	// over, or -1. Both begin at the same place, and the result is no smaller. The
+	// planner makes use of it where that operand is not needed afterwards; the
+	// kernel has to work either way.
 	Overwrites(op gorgonia.Op) int
 	// Load prepares plan for execution: all allocation, look-up and choice of
 	// kernels happens here. It fails when an operation has no kernel.

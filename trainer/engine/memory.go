@@ -65,8 +65,9 @@ func liveBlocks(p *Plan, overwrites func(gorgonia.Op) int) []*block {
 					reads++
 				}
 			}
-			if b := of[v]; b != nil && last[v] == i && reads == 1 && p.Values[v].Bytes() == out.Bytes() {
+			if b := of[v]; b != nil && last[v] == i && reads == 1 && p.Values[v].Bytes() <= out.Bytes() {
 				b.values = append(b.values, in.Out)
+				b.bytes = aligned(out.Bytes())
 				b.last = max(i, last[in.Out])
 				of[in.Out] = b
 				continue
@@ -74,10 +75,13 @@ func liveBlocks(p *Plan, overwrites func(gorgonia.Op) int) []*block {
 		}
 		of[in.Out] = &block{
 			values: []int{in.Out},
-			bytes:  (out.Bytes() + Alignment - 1) / Alignment * Alignment,
+			bytes:  aligned(out.Bytes()),
 			first:  i, last: max(i, last[in.Out]),
 		}
 		blocks = append(blocks, of[in.Out])
 	}
 	return blocks
 }
+
+// aligned rounds a size up to a multiple of Alignment.
+func aligned(bytes int) int { return (bytes + Alignment - 1) / Alignment * Alignment }

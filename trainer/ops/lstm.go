@@ -33,16 +33,17 @@ func LSTM(gates, recurrent, state *gorgonia.Node) (hidden, final *gorgonia.Node,
 	if hidden, err = gorgonia.ApplyOp(LSTMHidden{common{"lstm_hidden", 3}}, gates, recurrent, states); err != nil {
 		return nil, nil, err
 	}
-	rows, steps := state.Shape()[0]/2, gates.Shape()[0]/(state.Shape()[0]/2)
-	final, err = Rows(states, steps*rows, (steps+2)*rows)
+	l := NewLSTMLayout(gates.Shape(), state.Shape()[0]/2)
+	last := l.Hidden(l.Steps) / l.Units
+	final, err = Rows(states, last, last+2*l.Rows)
 	return hidden, final, err
 }
 
 // LSTMLayout says where in the value of [LSTMStates] things are: offsets of elements,
-// of a step's block of [Rows, Units]. It begins with h_0 … h_Steps, of which index 0
-// is the initial state; then c_Steps … c_0, backwards, so that the final h and c are
-// one piece; then the activated gates of every step, each [Rows, 4·Units]; then
-// tanh(c_1) … tanh(c_Steps).
+// of a step's block of [Rows, Units]. It begins with the activated gates of every step,
+// each [Rows, 4·Units], in the place of what the layer is given, so that a backend can
+// work there; then h_0 … h_Steps, of which index 0 is the initial state; then c_Steps …
+// c_0, backwards, so that the final h and c are one piece.
 type LSTMLayout struct{ Steps, Rows, Units int }
 
 // NewLSTMLayout returns the layout for gates of a shape and as many sequences.
@@ -51,19 +52,16 @@ func NewLSTMLayout(gates []int, rows int) LSTMLayout {
 }
 
 // Blocks is how many blocks of [Rows, Units] there are.
-func (l LSTMLayout) Blocks() int { return 7*l.Steps + 2 }
-
-// Hidden is where h_t begins, t = 0 … Steps.
-func (l LSTMLayout) Hidden(t int) int { return t * l.Rows * l.Units }
-
-// Cell is where c_t begins, t = 0 … Steps.
-func (l LSTMLayout) Cell(t int) int { return (2*l.Steps + 1 - t) * l.Rows * l.Units }
+func (l LSTMLayout) Blocks() int { return 6*l.Steps + 2 }
 
 // Gates is where the activated gates of step t begin, t = 1 … Steps.
-func (l LSTMLayout) Gates(t int) int { return (2*l.Steps + 2 + 4*(t-1)) * l.Rows * l.Units }
+func (l LSTMLayout) Gates(t int) int { return 4 * (t - 1) * l.Rows * l.Units }
 
-// Squashed is where tanh(c_t) begins, t = 1 … Steps.
-func (l LSTMLayout) Squashed(t int) int { return (6*l.Steps + 2 + t - 1) * l.Rows * l.Units }
+// Hidden is where h_t begins, t = 0 … Steps.
+func (l LSTMLayout) Hidden(t int) int { return (4*l.Steps + t) * l.Rows * l.Units }
+
+// Cell is where c_t begins, t = 0 … Steps.
+func (l LSTMLayout) Cell(t int) int { return (6*l.Steps + 1 - t) * l.Rows * l.Units }
 
 // LSTMStates is all that an LSTM layer goes through, laid out as [LSTMLayout] says: a
 // node without gradient, which others pick from.
@@ -142,7 +140,6 @@ func lstm[T float](op LSTMStates, in []gorgonia.Value, shape tensor.Shape) (gorg
 				i, f, g, o := active[j], active[l.Units+j], active[2*l.Units+j], active[3*l.Units+j]
 				c := float64(f)*float64(s[l.Cell(t-1)+at]) + float64(i)*float64(g)
 				s[l.Cell(t)+at] = T(c)
-				s[l.Squashed(t)+at] = T(math.Tanh(c))
 				s[l.Hidden(t)+at] = T(float64(o) * math.Tanh(c))
 			}
 		}
@@ -166,9 +163,9 @@ func (op LSTMHidden) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
 	return tensor.Shape{s[0][0], s[1][0]}, nil
 }
 
-// layout finds the number of sequences, of which the states have 7·steps + 2 blocks.
+// layout finds the number of sequences, of which the states have 6·steps + 2 blocks.
 func (LSTMHidden) layout(gates, states []int) LSTMLayout {
-	return NewLSTMLayout(gates, (states[0]-7*gates[0])/2)
+	return NewLSTMLayout(gates, (states[0]-6*gates[0])/2)
 }
 
 // Select says where in the states h_1 begins.
@@ -193,11 +190,16 @@ func (LSTMHidden) DiffWRT(int) []bool { return []bool{true, true, false} }
 // SymDiff returns the gradients. That of the gates is one pass back through time; that
 // of the recurrent weights is one product over all steps.
 func (op LSTMHidden) SymDiff(in gorgonia.Nodes, _, grad *gorgonia.Node) (gorgonia.Nodes, error) {
-	dGates, err := gorgonia.ApplyOp(LSTMGrad{common{"lstm_grad", 3}}, in[2], in[1], grad)
+	n := in[0].Shape()[0]
+	back, err := gorgonia.ApplyOp(LSTMGrad{common{"lstm_grad", 3}}, in[2], in[1], grad)
 	if err != nil {
 		return nil, fmt.Errorf("differentiate by the gates: %w", err)
 	}
-	dRecurrent, err := recurrentGrad(in[2], dGates)
+	dGates, err := gorgonia.ApplyOp(LSTMGates{common{fmt.Sprintf("lstm_gates[%d]", n), 1}, n}, back)
+	if err != nil {
+		return nil, fmt.Errorf("differentiate by the gates: %w", err)
+	}
+	dRecurrent, err := recurrentGrad(back, 4*n, dGates)
 	if err != nil {
 		return nil, err
 	}
@@ -205,9 +207,10 @@ func (op LSTMHidden) SymDiff(in gorgonia.Nodes, _, grad *gorgonia.Node) (gorgoni
 }
 
 // recurrentGrad is the node of the gradient by recurrent weights, hᵀ·dz with h before
-// each step, which the states begin with, and dz the gradient of the step's sums.
-func recurrentGrad(states, dz *gorgonia.Node) (*gorgonia.Node, error) {
-	before, err := Rows(states, 0, dz.Shape()[0])
+// each step, which are rows of the states from the first on, and dz the gradient of the
+// step's sums.
+func recurrentGrad(states *gorgonia.Node, first int, dz *gorgonia.Node) (*gorgonia.Node, error) {
+	before, err := Rows(states, first, first+dz.Shape()[0])
 	if err != nil {
 		return nil, fmt.Errorf("differentiate by the recurrent weights: %w", err)
 	}
@@ -218,34 +221,68 @@ func recurrentGrad(states, dz *gorgonia.Node) (*gorgonia.Node, error) {
 	return d, nil
 }
 
-// LSTMGrad is the gradient of an LSTM layer by its gates, from its [LSTMStates], its
-// recurrent weights and the gradient by all h.
+// LSTMGates is the beginning of a value laid out as [LSTMLayout] says, Rows rows of four
+// gates.
+type LSTMGates struct {
+	common
+	Rows int
+}
+
+// Type is matrix → matrix.
+func (LSTMGates) Type() hm.Type { return hm.NewFnType(matrix(), matrix()) }
+
+// InferShape returns [Rows, 4·units].
+func (op LSTMGates) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
+	s, err := shapes(op, in, 2)
+	if err != nil {
+		return nil, err
+	}
+	if 4*op.Rows > s[0][0] {
+		return nil, fmt.Errorf("%v of shape %v", op, s[0])
+	}
+	return tensor.Shape{op.Rows, 4 * s[0][1]}, nil
+}
+
+// Select says that they begin where the value does.
+func (LSTMGates) Select(...[]int) (operand, start int) { return 0, 0 }
+
+// Do is the reference.
+func (op LSTMGates) Do(in ...gorgonia.Value) (gorgonia.Value, error) {
+	return do(op, in,
+		func(s tensor.Shape) (gorgonia.Value, error) { return part[float32](op, in[0], 0, s) },
+		func(s tensor.Shape) (gorgonia.Value, error) { return part[float64](op, in[0], 0, s) })
+}
+
+// LSTMGrad is the gradient of an LSTM layer by its gates, before their activation, from
+// its [LSTMStates], its recurrent weights and the gradient by all h. The result is the
+// states with the gradients in the place of the gates: a backend can work there, and the
+// gradient by the recurrent weights needs both.
 type LSTMGrad struct{ common }
 
 // Type is matrix, matrix, matrix → matrix.
 func (LSTMGrad) Type() hm.Type { return hm.NewFnType(matrix(), matrix(), matrix(), matrix()) }
 
-// InferShape returns [steps·rows, 4·units].
+// InferShape returns the shape of the states.
 func (op LSTMGrad) InferShape(in ...gorgonia.DimSizer) (tensor.Shape, error) {
 	s, err := shapes(op, in, 2, 2, 2)
 	if err != nil {
 		return nil, err
 	}
-	if s[2][1] != s[1][0] || s[0][1] != s[1][0] || s[0][0] <= 7*s[2][0] {
+	if s[2][1] != s[1][0] || s[0][1] != s[1][0] || s[0][0] <= 6*s[2][0] {
 		return nil, fmt.Errorf("%v: shapes %v, %v and %v do not fit", op, s[0], s[1], s[2])
 	}
-	return tensor.Shape{s[2][0], s[1][1]}, nil
+	return s[0].Clone(), nil
 }
 
 // Layout returns that of the states.
 func (op LSTMGrad) Layout(states, recurrent, dHidden []int) LSTMLayout {
-	return NewLSTMLayout([]int{dHidden[0], recurrent[1]}, (states[0]-7*dHidden[0])/2)
+	return NewLSTMLayout([]int{dHidden[0], recurrent[1]}, (states[0]-6*dHidden[0])/2)
 }
 
 // Flops counts the multiplications and additions.
 func (LSTMGrad) Flops(in ...[]int) float64 {
 	units := float64(in[1][0])
-	return float64(in[2][0]) * (8*units*units + 24*units)
+	return float64(in[2][0]) * (8*units*units + 25*units)
 }
 
 // Do is the reference.
@@ -265,20 +302,21 @@ func lstmGrad[T float](op LSTMGrad, in []gorgonia.Value, shape tensor.Shape) (go
 		return nil, err
 	}
 	out, dz := newMatrix[T](shape)
+	copy(dz, s)
 	l := op.Layout(in[0].Shape(), in[1].Shape(), in[2].Shape())
 	u := l.Units
 	for r := range l.Rows {
 		dc, after := make([]float64, u), make([]T, 4*u) // of the step after
 		for t := l.Steps; t >= 1; t-- {
 			active := s[l.Gates(t)+r*4*u:][:4*u]
-			dt := dz[((t-1)*l.Rows+r)*4*u:][:4*u]
+			dt := dz[l.Gates(t)+r*4*u:][:4*u]
 			for j := range u {
 				dh := float64(dHidden[((t-1)*l.Rows+r)*u+j])
 				for k, d := range after {
 					dh += float64(d) * float64(recurrent[j*4*u+k])
 				}
 				i, f, g, o := float64(active[j]), float64(active[u+j]), float64(active[2*u+j]), float64(active[3*u+j])
-				squashed, before := float64(s[l.Squashed(t)+r*u+j]), float64(s[l.Cell(t-1)+r*u+j])
+				squashed, before := math.Tanh(float64(s[l.Cell(t)+r*u+j])), float64(s[l.Cell(t-1)+r*u+j])
 				d := dc[j] + dh*o*(1-squashed*squashed)
 				dt[j] = T(d * g * i * (1 - i))
 				dt[u+j] = T(d * before * f * (1 - f))

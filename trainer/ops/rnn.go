@@ -148,7 +148,7 @@ func (op RNNHidden) SymDiff(in gorgonia.Nodes, _, grad *gorgonia.Node) (gorgonia
 	if err != nil {
 		return nil, fmt.Errorf("differentiate by the sums: %w", err)
 	}
-	dRecurrent, err := recurrentGrad(in[2], dPre)
+	dRecurrent, err := recurrentGrad(in[2], 0, dPre)
 	if err != nil {
 		return nil, err
 	}

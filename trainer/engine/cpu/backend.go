@@ -57,10 +57,12 @@ func (b *Backend) Name() string {
 	return fmt.Sprintf("cpu %s threads=%d", b.library.name, b.pool.threads)
 }
 
-// Overwrites says that element-wise operations can work in place.
+// Overwrites says that element-wise operations can work in place, and recurrent layers on
+// what they are given.
 func (b *Backend) Overwrites(op gorgonia.Op) int {
 	switch op := op.(type) {
-	case ops.ActivationGrad, ops.DropoutMask, ops.SoftmaxRows, ops.SoftmaxCrossEntropyGrad, ops.MeanSquaredErrorGrad:
+	case ops.ActivationGrad, ops.DropoutMask, ops.SoftmaxRows, ops.SoftmaxCrossEntropyGrad, ops.MeanSquaredErrorGrad,
+		ops.LSTMStates, ops.LSTMGrad:
 		return 0
 	case ops.MaximumGrad:
 		if apart(op.Geometry) {

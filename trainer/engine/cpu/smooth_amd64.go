@@ -20,16 +20,16 @@ func tanhVectors(x *float32, n int)
 func sigmoidVectors(x *float32, n int)
 
 // lstmForwardVectors is scalarLSTMCell.forward for one case and units 0 … n-1, n a multiple of
-// vectorWidth. The gates in pre and active are stride elements apart.
+// vectorWidth. The gates in active are stride elements apart.
 //
 //go:noescape
-func lstmForwardVectors(n, stride int, pre, active, before, cell, squashed, hidden *float32)
+func lstmForwardVectors(n, stride int, active, before, cell, hidden *float32)
 
 // lstmBackwardVectors is scalarLSTMCell.backward, likewise. The gates in active and dz are stride
 // elements apart.
 //
 //go:noescape
-func lstmBackwardVectors(n, stride int, dHidden, dh, dc, active, before, squashed, dz *float32)
+func lstmBackwardVectors(n, stride int, dHidden, dh, dc, active, before, cell, dz *float32)
 
 func tanhs(x []float32) {
 	if !hasVectors() {
@@ -78,65 +78,62 @@ func vectorLSTMCell() (lstmCell[float32], bool) {
 	return lstmCell[float32]{lstmForwardAMD64, lstmBackwardAMD64}, hasVectors()
 }
 
-func lstmForwardAMD64(units int, pre, active, before, cell, squashed, hidden []float32) {
+func lstmForwardAMD64(units int, active, before, cell, hidden []float32) {
 	whole := wholeVectors(units)
 	for at := 0; at < len(cell); at += units {
-		p, a := pre[4*at:][:4*units], active[4*at:][:4*units]
-		b, c, q, h := before[at:][:units], cell[at:][:units], squashed[at:][:units], hidden[at:][:units]
+		a, b, c, h := active[4*at:][:4*units], before[at:][:units], cell[at:][:units], hidden[at:][:units]
 		if whole > 0 {
-			lstmForwardVectors(whole, units, &p[0], &a[0], &b[0], &c[0], &q[0], &h[0])
+			lstmForwardVectors(whole, units, &a[0], &b[0], &c[0], &h[0])
 		}
 		if whole == units {
 			continue
 		}
 		// The last units, fewer than a vector, in copies.
 		var v struct {
-			pre, active                    [4 * vectorWidth]float32
-			before, cell, squashed, hidden [vectorWidth]float32
+			active               [4 * vectorWidth]float32
+			before, cell, hidden [vectorWidth]float32
 		}
 		for k := range 4 {
-			copy(v.pre[k*vectorWidth:], p[k*units+whole:(k+1)*units])
 			copy(v.active[k*vectorWidth:], a[k*units+whole:(k+1)*units])
 		}
 		copy(v.before[:], b[whole:])
-		lstmForwardVectors(vectorWidth, vectorWidth, &v.pre[0], &v.active[0], &v.before[0], &v.cell[0], &v.squashed[0], &v.hidden[0])
+		lstmForwardVectors(vectorWidth, vectorWidth, &v.active[0], &v.before[0], &v.cell[0], &v.hidden[0])
 		for k := range 4 {
 			copy(a[k*units+whole:(k+1)*units], v.active[k*vectorWidth:])
 		}
 		copy(c[whole:], v.cell[:])
-		copy(q[whole:], v.squashed[:])
 		copy(h[whole:], v.hidden[:])
 	}
 }
 
-func lstmBackwardAMD64(units int, dHidden, dh, dc, active, before, squashed, dz []float32) {
+func lstmBackwardAMD64(units int, dHidden, dh, dc, active, before, cell, dz []float32) {
 	whole := wholeVectors(units)
 	for at := 0; at < len(dh); at += units {
 		a, d := active[4*at:][:4*units], dz[4*at:][:4*units]
-		above, after, cell := dHidden[at:][:units], dh[at:][:units], dc[at:][:units]
-		b, q := before[at:][:units], squashed[at:][:units]
+		above, after, dCell := dHidden[at:][:units], dh[at:][:units], dc[at:][:units]
+		b, c := before[at:][:units], cell[at:][:units]
 		if whole > 0 {
-			lstmBackwardVectors(whole, units, &above[0], &after[0], &cell[0], &a[0], &b[0], &q[0], &d[0])
+			lstmBackwardVectors(whole, units, &above[0], &after[0], &dCell[0], &a[0], &b[0], &c[0], &d[0])
 		}
 		if whole == units {
 			continue
 		}
 		var v struct {
-			active, dz                           [4 * vectorWidth]float32
-			above, after, cell, before, squashed [vectorWidth]float32
+			active, dz                        [4 * vectorWidth]float32
+			above, after, dCell, before, cell [vectorWidth]float32
 		}
 		for k := range 4 {
 			copy(v.active[k*vectorWidth:], a[k*units+whole:(k+1)*units])
 		}
 		copy(v.above[:], above[whole:])
 		copy(v.after[:], after[whole:])
-		copy(v.cell[:], cell[whole:])
+		copy(v.dCell[:], dCell[whole:])
 		copy(v.before[:], b[whole:])
-		copy(v.squashed[:], q[whole:])
-		lstmBackwardVectors(vectorWidth, vectorWidth, &v.above[0], &v.after[0], &v.cell[0], &v.active[0], &v.before[0], &v.squashed[0], &v.dz[0])
+		copy(v.cell[:], c[whole:])
+		lstmBackwardVectors(vectorWidth, vectorWidth, &v.above[0], &v.after[0], &v.dCell[0], &v.active[0], &v.before[0], &v.cell[0], &v.dz[0])
 		for k := range 4 {
 			copy(d[k*units+whole:(k+1)*units], v.dz[k*vectorWidth:])
 		}
-		copy(cell[whole:], v.cell[:])
+		copy(dCell[whole:], v.dCell[:])
 	}
 }

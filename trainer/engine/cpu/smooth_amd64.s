@@ -156,16 +156,14 @@ sigmoidLoop:
 	VZEROUPPER
 	RET
 
-// func lstmForwardVectors(n, stride int, pre, active, before, cell, squashed, hidden *float32)
-TEXT ·lstmForwardVectors(SB), NOSPLIT, $0-64
+// func lstmForwardVectors(n, stride int, active, before, cell, hidden *float32)
+TEXT ·lstmForwardVectors(SB), NOSPLIT, $0-48
 	MOVQ n+0(FP), CX
 	MOVQ stride+8(FP), R8
-	MOVQ pre+16(FP), SI
-	MOVQ active+24(FP), DI
-	MOVQ before+32(FP), DX
-	MOVQ cell+40(FP), R10
-	MOVQ squashed+48(FP), R11
-	MOVQ hidden+56(FP), R12
+	MOVQ active+16(FP), DI
+	MOVQ before+24(FP), DX
+	MOVQ cell+32(FP), R10
+	MOVQ hidden+40(FP), R12
 	SHLQ $2, R8
 	LEAQ (R8)(R8*2), R9
 	VMOVUPS limit<>(SB), Y14
@@ -173,41 +171,34 @@ TEXT ·lstmForwardVectors(SB), NOSPLIT, $0-64
 
 forwardLoop:
 	// Y0 the input gate, Y1 the candidate, Y2 the forget gate, Y3 the output gate.
-	VMOVUPS (SI), Y0
-	VADDPS  (DI), Y0, Y0
+	VMOVUPS (DI), Y0
 	SIGMOID(Y0, Y6, Y7)
 	VMOVUPS Y0, (DI)
-	VMOVUPS (SI)(R8*2), Y1
-	VADDPS  (DI)(R8*2), Y1, Y1
+	VMOVUPS (DI)(R8*2), Y1
 	TANH(Y1, Y8, Y9, Y10)
 	VMOVUPS Y1, (DI)(R8*2)
-	VMOVUPS (SI)(R8*1), Y2
-	VADDPS  (DI)(R8*1), Y2, Y2
+	VMOVUPS (DI)(R8*1), Y2
 	SIGMOID(Y2, Y11, Y12)
 	VMOVUPS Y2, (DI)(R8*1)
-	VMOVUPS (SI)(R9*1), Y3
-	VADDPS  (DI)(R9*1), Y3, Y3
+	VMOVUPS (DI)(R9*1), Y3
 	SIGMOID(Y3, Y4, Y5)
 	VMOVUPS Y3, (DI)(R9*1)
 	VMULPS  Y0, Y1, Y0
 	VFMADD231PS (DX), Y2, Y0
 	VMOVUPS Y0, (R10)
 	TANH(Y0, Y8, Y9, Y10)
-	VMOVUPS Y0, (R11)
 	VMULPS  Y3, Y0, Y0
 	VMOVUPS Y0, (R12)
-	ADDQ $32, SI
 	ADDQ $32, DI
 	ADDQ $32, DX
 	ADDQ $32, R10
-	ADDQ $32, R11
 	ADDQ $32, R12
 	SUBQ $8, CX
 	JNE  forwardLoop
 	VZEROUPPER
 	RET
 
-// func lstmBackwardVectors(n, stride int, dHidden, dh, dc, active, before, squashed, dz *float32)
+// func lstmBackwardVectors(n, stride int, dHidden, dh, dc, active, before, cell, dz *float32)
 TEXT ·lstmBackwardVectors(SB), NOSPLIT, $0-72
 	MOVQ n+0(FP), CX
 	MOVQ stride+8(FP), R8
@@ -216,24 +207,26 @@ TEXT ·lstmBackwardVectors(SB), NOSPLIT, $0-72
 	MOVQ dc+32(FP), DX
 	MOVQ active+40(FP), R10
 	MOVQ before+48(FP), R11
-	MOVQ squashed+56(FP), R12
+	MOVQ cell+56(FP), R12
 	MOVQ dz+64(FP), R13
 	SHLQ $2, R8
 	LEAQ (R8)(R8*2), R9
-	VMOVUPS one<>(SB), Y15
+	VMOVUPS one<>(SB), Y14
+	VMOVUPS minusLimit<>(SB), Y15
 
 backwardLoop:
+	VMOVUPS (R12), Y1
+	TANH(Y1, Y11, Y12, Y13)        // Y1: tanh(c)
 	VMOVUPS (SI), Y0
 	VADDPS  (DI), Y0, Y0           // Y0: by the hidden state
-	VMOVUPS (R12), Y1              // Y1: tanh(c)
 	VMOVUPS (R10)(R9*1), Y2        // Y2: o
 	VMULPS  Y2, Y0, Y3
-	VMOVAPS Y15, Y4
+	VMOVAPS Y14, Y4
 	VFNMADD231PS Y1, Y1, Y4
 	VMOVUPS (DX), Y5
 	VFMADD231PS Y3, Y4, Y5         // Y5: by the cell
 	VMULPS  Y1, Y0, Y0
-	VSUBPS  Y2, Y15, Y3
+	VSUBPS  Y2, Y14, Y3
 	VMULPS  Y2, Y3, Y3
 	VMULPS  Y3, Y0, Y0
 	VMOVUPS Y0, (R13)(R9*1)
@@ -243,16 +236,16 @@ backwardLoop:
 	VMULPS  Y7, Y5, Y9
 	VMOVUPS Y9, (DX)
 	VMULPS  Y8, Y5, Y9
-	VSUBPS  Y6, Y15, Y10
+	VSUBPS  Y6, Y14, Y10
 	VMULPS  Y6, Y10, Y10
 	VMULPS  Y10, Y9, Y9
 	VMOVUPS Y9, (R13)
 	VMULPS  (R11), Y5, Y9
-	VSUBPS  Y7, Y15, Y10
+	VSUBPS  Y7, Y14, Y10
 	VMULPS  Y7, Y10, Y10
 	VMULPS  Y10, Y9, Y9
 	VMOVUPS Y9, (R13)(R8*1)
-	VMOVAPS Y15, Y10
+	VMOVAPS Y14, Y10
 	VFNMADD231PS Y8, Y8, Y10
 	VMULPS  Y6, Y5, Y9
 	VMULPS  Y10, Y9, Y9

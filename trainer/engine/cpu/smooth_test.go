@@ -118,25 +118,34 @@ func TestLSTMCells(t *testing.T) {
 		}
 		return x
 	}
+	sizes := []int{128, 150}
 	for units := 1; units <= 35; units++ {
+		sizes = append(sizes, units)
+	}
+	for _, units := range sizes {
 		for _, cases := range []int{1, 3} {
 			n := units * cases
-			pre, sums, before := normals(1, 4*n), normals(2, 4*n), normals(3, n)
+			sums, before := normals(2, 4*n), normals(3, n)
 			dHidden, dh, dc := normals(4, n), normals(5, n), normals(6, n)
 			run := func(cell lstmCell[float32]) [][]float32 {
 				const guard = 8
 				active, dz, cellGrad := append(slices.Clone(sums), make([]float32, guard)...), make([]float32, 4*n+guard), append(slices.Clone(dc), make([]float32, guard)...)
-				c, q, h := make([]float32, n+guard), make([]float32, n+guard), make([]float32, n+guard)
-				cell.forward(units, pre, active[:4*n], before, c[:n], q[:n], h[:n])
-				cell.backward(units, dHidden, dh, cellGrad[:n], active[:4*n], before, q[:n], dz[:4*n])
-				for i, results := range [][]float32{active[4*n:], dz[4*n:], cellGrad[n:], c[n:], q[n:], h[n:]} {
+				c, h := make([]float32, n+guard), make([]float32, n+guard)
+				cell.forward(units, active[:4*n], before, c[:n], h[:n])
+				cell.backward(units, dHidden, dh, cellGrad[:n], active[:4*n], before, c[:n], dz[:4*n])
+				inPlace := slices.Clone(active[:4*n])
+				cell.backward(units, dHidden, dh, slices.Clone(dc), inPlace, before, c[:n], inPlace)
+				if !slices.Equal(inPlace, dz[:4*n]) {
+					t.Fatalf("%d units, %d cases: in place the gradients are others", units, cases)
+				}
+				for i, results := range [][]float32{active[4*n:], dz[4*n:], cellGrad[n:], c[n:], h[n:]} {
 					for _, v := range results {
 						if v != 0 {
 							t.Fatalf("%d units, %d cases: array %d is written beyond its end", units, cases, i)
 						}
 					}
 				}
-				return [][]float32{active[:4*n], c[:n], q[:n], h[:n], dz[:4*n], cellGrad[:n]}
+				return [][]float32{active[:4*n], c[:n], h[:n], dz[:4*n], cellGrad[:n]}
 			}
 			got, want := run(vectors), run(lstmCell[float32]{scalar.forward, scalar.backward})
 			for i := range want {
