@@ -13,6 +13,9 @@
 // knows of sweeps running, of workflows or of launchers: a trainer sees a store
 // and one trial in it.
 //
+// With more than one thread, the next minibatch is read while the network computes on
+// the last (reader.go).
+//
 // Start reading at run.go, then epoch.go.
 package trainer
 

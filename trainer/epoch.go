@@ -59,11 +59,28 @@ const signOfLife = 10 * time.Second
 // Wherever it returns, the session is at the boundary of a step: state, weights
 // and optimiser belong together. It does not begin a step once ctx has ended.
 func (r *session) epoch(ctx context.Context) error {
+	if err := r.steps(ctx); err != nil {
+		return err
+	}
+	for _, param := range r.params {
+		for _, w := range param.Value {
+			if !finite(float64(w)) {
+				return r.diverged("a weight of %s is %v", param.Name, w)
+			}
+		}
+	}
+	return r.finishEpoch(ctx)
+}
+
+// steps takes those of the epoch that are left.
+func (r *session) steps(ctx context.Context) error {
 	cfg := r.trial.Config
 	steps := r.training.Steps()
 	p := &r.state.Partial
 	spoke := time.Now()
 	r.begin()
+	reading := newReader(r.training, r.state.Step, r.buffers)
+	defer reading.close()
 	for r.state.Step < steps {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -80,9 +97,9 @@ func (r *session) epoch(ctx context.Context) error {
 				})
 			}
 		}
-		minibatch, n := r.minibatch(r.state.Step)
+		minibatch := reading.next()
 		global := uint64(r.state.Epoch)*uint64(steps) + uint64(r.state.Step)
-		loss, wrong, err := r.net.TrainStep(minibatch, global)
+		loss, wrong, err := r.net.TrainStep(r.minibatch(minibatch), global)
 		if err != nil {
 			return fmt.Errorf("epoch %d, step %d: %w", r.state.Epoch+1, r.state.Step+1, err)
 		}
@@ -99,8 +116,8 @@ func (r *session) epoch(ctx context.Context) error {
 			p.UpdateRatio = r.optimizer.MeasuredStep(r.state.LearningRate)
 		}
 		r.predictions = nil
-		p.Cases += n
-		p.Loss += loss * float64(n)
+		p.Cases += minibatch.cases
+		p.Loss += loss * float64(minibatch.cases)
 		p.Wrong += wrong
 		p.Norm += norm
 		if clipped {
@@ -108,14 +125,7 @@ func (r *session) epoch(ctx context.Context) error {
 		}
 		r.state.Step++
 	}
-	for _, param := range r.params {
-		for _, w := range param.Value {
-			if !finite(float64(w)) {
-				return r.diverged("a weight of %s is %v", param.Name, w)
-			}
-		}
-	}
-	return r.finishEpoch(ctx)
+	return nil
 }
 
 // begin puts the training cases in the epoch's order. Where it begins, a network that
@@ -131,16 +141,15 @@ func (r *session) begin() {
 	}
 }
 
-// minibatch reads that of a step into the session's buffers.
-func (r *session) minibatch(step int) (m model.Minibatch, cases int) {
-	n := r.training.Fill(step, r.x, r.y, r.targets)
-	m.X = r.x[:n*len(r.std.Mean)]
+// minibatch is what the network gets of a buffer.
+func (r *session) minibatch(b *buffer) model.Minibatch {
+	m := model.Minibatch{X: b.x[:b.cases*len(r.std.Mean)]}
 	if r.classes > 0 {
-		m.Labels = r.y[:n*r.outputs]
+		m.Labels = b.labels[:b.cases*r.outputs]
 	} else {
-		m.Targets = r.targets[:n*r.outputs]
+		m.Targets = b.targets[:b.cases*r.outputs]
 	}
-	return m, n
+	return m
 }
 
 // finishEpoch measures on validation and moves state to the next epoch.
@@ -230,15 +239,18 @@ func (r *session) predict(ctx context.Context, batches *data.Batches) ([]float32
 	rows := r.predicted
 	features := len(r.std.Mean)
 	at := 0
+	reading := newReader(batches, 0, r.buffers)
+	defer reading.close()
 	for step := range batches.Steps() {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		n := batches.Fill(step, r.x, nil, nil)
+		b := reading.next()
+		n := b.cases
 		if !carry {
 			rows = predictions[at:]
 		}
-		if err := r.net.Predict(r.x[:n*features], rows[:n*r.each]); err != nil {
+		if err := r.net.Predict(b.x[:n*features], rows[:n*r.each]); err != nil {
 			return nil, fmt.Errorf("predicting: %w", err)
 		}
 		at += n * r.each

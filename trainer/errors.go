@@ -42,8 +42,11 @@ func (e *PanicError) Error() string {
 }
 
 // caught turns what recover returned into an error. It must be called from the
-// deferred function itself.
+// deferred function itself. What was caught before, in another goroutine, stays as it is.
 func caught(value any) error {
+	if err, ok := value.(*PanicError); ok {
+		return err
+	}
 	pcs := make([]uintptr, 64)
 	frames := runtime.CallersFrames(pcs[:runtime.Callers(3, pcs)])
 	where := "an unknown place"

@@ -59,6 +59,8 @@ type runner struct {
 	epochs  int
 	attempt int
 	every   time.Duration
+	threads int // 0: one
+	blas    string
 	// wrap is put around the network.
 	wrap func(network) network
 	out  bytes.Buffer
@@ -76,7 +78,7 @@ func (r *runner) run(ctx context.Context) error {
 	r.out.Reset()
 	o := Options{
 		Store: r.store, Trial: r.id, Epochs: r.epochs, Attempt: r.attempt,
-		Threads: 1, CheckpointEvery: r.every, Metrics: &r.out,
+		Threads: r.threads, BLAS: r.blas, CheckpointEvery: r.every, Metrics: &r.out,
 	}
 	if r.wrap != nil {
 		o.build = func(cfg sweeps.Model, o model.Options) (network, error) {

@@ -176,10 +176,8 @@ type session struct {
 	// variance of the training cases' values.
 	variance float64
 
-	// Buffers of one minibatch.
-	x         []float32
-	y         []int32
-	targets   []float32
+	// buffers of minibatches, and of the predictions for one.
+	buffers   []buffer
 	predicted []float32
 
 	state checkpoint.State
@@ -251,13 +249,11 @@ func prepare(ctx context.Context, o Options, metrics *metricsLog) (r *session, e
 		training:   data.NewBatches(ds.Train, train, std, cfg.Train.BatchSize),
 		validation: data.NewBatches(ds.Train, validation, std, cfg.Train.BatchSize),
 		answers:    answersOf(ds, ds.Train, validation),
-		x:          make([]float32, cfg.Train.BatchSize*ds.Features()),
-		y:          make([]int32, cfg.Train.BatchSize*ds.Outputs),
+		buffers:    newBuffers(options.Threads, cfg.Train.BatchSize, ds),
 		predicted:  make([]float32, cfg.Train.BatchSize*options.Predictions()),
 		saver:      newSaver(o),
 	}
 	if ds.Classes == 0 {
-		r.targets = make([]float32, cfg.Train.BatchSize*ds.Outputs)
 		if r.variance, err = variances(ds, train, validation); err != nil {
 			return nil, err
 		}
