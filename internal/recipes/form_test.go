@@ -18,9 +18,10 @@ type form struct {
 	// small changes the recipe's spec: fewer cases, epochs, seeds or values. Whatever
 	// else the file says is what is tested.
 	small func(*sweeps.Spec)
-	// needs names a path that has the data, where these are not always there, and
-	// says how to get them.
-	needs, install string
+	// needs is where the data are, if these are not always there, and install says how
+	// to get them. A file takes the place of the recipe's data.name.
+	needs   func() string
+	install string
 	// check demands the claim's direction, by margins that no other BLAS or order of
 	// sums comes near.
 	check func(*testing.T, trained)
@@ -82,15 +83,20 @@ func TestEveryRecipeHasAForm(t *testing.T) {
 
 func (f form) file() string { return filepath.Join(folder, f.recipe+".yaml") }
 
-// missing says that the data are not installed, and is empty if they are.
-func (f form) missing() string {
-	if f.needs == "" {
+// find puts the data's place into the spec, and says why it can't; empty if it can.
+func (f form) find(spec *sweeps.Spec) (missing string) {
+	if f.needs == nil {
 		return ""
 	}
-	if _, err := os.Stat(f.needs); err == nil {
-		return ""
+	path := f.needs()
+	info, err := os.Stat(path)
+	if err != nil {
+		return path + " is not there: " + f.install
 	}
-	return f.needs + " is not there; " + f.install
+	if info.Mode().IsRegular() {
+		spec.Data.Name = path
+	}
+	return ""
 }
 
 // few sets how much is trained on, for how long, and how often.

@@ -5,7 +5,10 @@ import (
 	"fmt"
 	"math"
 	"os"
+	"os/exec"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tenfold-ml/tenfold/sweeps"
@@ -54,11 +57,46 @@ var forms = []form{
 	{
 		recipe:  "fashion-mlp",
 		small:   few(5000, 1000, 6, 4),
-		needs:   fashion(),
+		needs:   fashion,
 		install: "install the package dataset-fashion-mnist, or set TENFOLD_FASHION_MNIST_DIR",
 		check:   averageHelps(0.25, 0.98),
 	},
 	parity(20), parity(25), parity(29), parity(31), parity(40),
+	{
+		recipe: "sorting",
+		small: func(s *sweeps.Spec) {
+			few(0, 1000, 1, 2)(s)
+			s.Data.Limit, s.Data.Cases, s.Data.Test = 0, 61_000, 2000
+		},
+		check: sortsSome,
+	},
+	{
+		recipe: "adding",
+		small: func(s *sweeps.Spec) {
+			s.Data.Length, s.Data.Cases, s.Train.Epochs = 100, 22_000, 3
+			only(s, "model.forget_bias", -2.0, 1.0)
+			first(s, "seed", 1)
+		},
+		check: forgetBiasAdds,
+	},
+	{
+		recipe: "clipping",
+		small: func(s *sweeps.Spec) {
+			few(4000, 1000, 2, 1)(s)
+			only(s, "train.learning_rate", 0.01)
+		},
+		check: limitKeepsFinite,
+	},
+	{
+		recipe: "charlm",
+		small: func(s *sweeps.Spec) {
+			s.Train.Epochs = 2
+			first(s, "seed", 1)
+		},
+		needs:   opticks,
+		install: "it comes with Go's source",
+		check:   readsText,
+	},
 	{
 		recipe: "batch-size",
 		small:  few(6400, 1000, 3, 1),
@@ -278,4 +316,107 @@ func parity(bits int) form {
 // fashion is where Fashion-MNIST is looked for.
 func fashion() string {
 	return cmp.Or(os.Getenv("TENFOLD_FASHION_MNIST_DIR"), "/usr/share/datasets/fashion-mnist")
+}
+
+// opticks is the text of charlm, which comes with Go. Where there is no Go it is only
+// the file's name.
+func opticks() string {
+	root, err := exec.Command("go", "env", "GOROOT").Output()
+	if err != nil {
+		root = nil
+	}
+	return filepath.Join(strings.TrimSpace(string(root)), "src", "testdata", "Isaac.Newton-Opticks.txt")
+}
+
+// sortsSome demands that bits are far better than guessed, and that the average of
+// the networks beats their mean in bits, whole numbers and likelihood.
+func sortsSome(t *testing.T, r trained) {
+	averageHelps(0.3, 0.995)(t, r)
+	var bits, numbers []float64
+	var members [][]float32
+	for _, o := range r.outcomes {
+		p, err := Predictions(t.Context(), r.store, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		members = append(members, p)
+		a := accuracy(t, r, p)
+		bits, numbers = append(bits, a.Bits), append(numbers, a.Numbers)
+	}
+	mean, err := ensemble.Average(members)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := accuracy(t, r, mean)
+	t.Logf("bits %.4f of %.4f, numbers %.4f of %.4f", all.Bits, Mean(bits), all.Numbers, Mean(numbers))
+	if all.Bits <= Mean(bits) || all.Numbers <= Mean(numbers) {
+		t.Errorf("the average has %.4f of the bits and %.4f of the numbers right, its members %.4f and %.4f; want more",
+			all.Bits, all.Numbers, Mean(bits), Mean(numbers))
+	}
+}
+
+func accuracy[T ensemble.Real](t *testing.T, r trained, probs []T) Sorted {
+	t.Helper()
+	ds, err := data.Load(t.Context(), r.store, r.outcomes[0].Trial.Dataset, data.TestLabels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Sorting(probs, ds.Labels(ds.Test, nil), r.spec.Data.Bits, r.spec.Data.Numbers)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// forgetBiasAdds demands that a forget gate that begins open, with a limit on the
+// gradient's norm, learns in a time in which one that begins shut and has no limit
+// does not.
+func forgetBiasAdds(t *testing.T, r trained) {
+	open := Mean(r.testErrors(t, r.with(t, map[string]any{"model.forget_bias": 1, "train.clip_norm": 1})))
+	shut := Mean(r.testErrors(t, r.with(t, map[string]any{"model.forget_bias": -2, "train.clip_norm": 0})))
+	if open > 0.15 || shut < 2*open {
+		t.Errorf("%.4f of the variance is left with a bias of 1 and %.4f with -2 and no limit; want at most 0.15, and twice that or more", open, shut)
+	}
+}
+
+// limitKeepsFinite demands that without a limit every network diverges or learns
+// nothing, and that with one each is finite and better than guessing.
+func limitKeepsFinite(t *testing.T, r trained) {
+	for _, o := range r.with(t, map[string]any{"train.clip_norm": 0}) {
+		if o.Result.Status == sweeps.Completed && o.Result.ValidationError < 0.8 {
+			t.Errorf("%v: learned to %.2f%% without a limit", o.Settings, 100*o.Result.ValidationError)
+		}
+	}
+	for _, limit := range []int{5, 15} {
+		for _, o := range r.with(t, map[string]any{"train.clip_norm": limit}) {
+			if o.Result.Status != sweeps.Completed || o.Result.ValidationError > 0.75 {
+				t.Errorf("%v: %s with a validation error of %.2f%%; want one below 75%%", o.Settings, o.Result.Status, 100*o.Result.ValidationError)
+			}
+		}
+	}
+}
+
+// readsText demands fewer bits a character than the frequencies of characters need,
+// on text that it was not trained on.
+func readsText(t *testing.T, r trained) {
+	ds, err := data.Load(t.Context(), r.store, r.outcomes[0].Trial.Dataset, data.TestLabels)
+	if err != nil {
+		t.Fatal(err)
+	}
+	labels := ds.Labels(ds.Test, nil)
+	counts := make([]float64, ds.Classes)
+	for _, l := range labels {
+		counts[l]++
+	}
+	entropy := 0.0
+	for _, n := range counts {
+		if n > 0 {
+			entropy -= n / float64(len(labels)) * math.Log2(n/float64(len(labels)))
+		}
+	}
+	bits := r.test(t, r.outcomes[0]).NLL / math.Ln2
+	t.Logf("%.3f bits a character; by frequencies alone %.3f", bits, entropy)
+	if bits > 0.8*entropy {
+		t.Errorf("%.3f bits a character on test, want at most 0.8 of the %.3f that frequencies alone give", bits, entropy)
+	}
 }

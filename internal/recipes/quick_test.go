@@ -17,12 +17,12 @@ func TestRecipesQuick(t *testing.T) {
 	for _, f := range forms {
 		t.Run(f.recipe, func(t *testing.T) {
 			t.Parallel()
-			if why := f.missing(); why != "" {
-				t.Skip(why)
-			}
 			spec, err := Load(f.file())
 			if err != nil {
 				t.Fatal(err)
+			}
+			if missing := f.find(&spec); missing != "" {
+				t.Skip(missing)
 			}
 			f.small(&spec)
 			dir := filepath.ToSlash(t.TempDir())
