@@ -54,6 +54,10 @@ func (d Data) Format() string {
 // whose name ends in .txt or .txt.gz.
 func (d Data) IsText() bool { return d.Format() == "txt" }
 
+// isSymbols says whether the inputs are symbols, which have no scale and which only
+// recurrent models can take.
+func (d Data) isSymbols() bool { return d.IsText() || d.Name == "copy" }
+
 // isTable says whether the data set is a file of cases with their labels or values.
 func (d Data) isTable() bool { return d.Format() != "" && !d.IsText() }
 
@@ -161,8 +165,14 @@ func (d *decoder) checkSized() {
 	if !data.IsGenerated() && data.Format() == "" && d.given("data.test") {
 		d.problem(d.where("data.test"), "data.test", "has no effect on a data set that comes with a test split; it is for single files and generated data")
 	}
-	if (data.IsText() || data.Name == "copy") && data.Standardize {
-		d.problem(d.where("data.standardize"), "data.standardize", "has no meaning for %s, whose inputs are symbols; remove it", data.kind())
+	if data.isSymbols() {
+		const path, none = "data.standardize", "has no meaning for %s, whose inputs are symbols; remove it"
+		if data.Standardize {
+			d.problem(d.where(path), path, none, data.kind())
+		}
+		if swept := join("parameters", path); d.given(swept) {
+			d.problem(d.keys[swept], swept, none, data.kind())
+		}
 	}
 	if data.Values && !data.isTable() {
 		d.problem(d.where("data.values"), "data.values", "is about the labels of a .csv, .npz or .npy file, and data.name is none; remove it")

@@ -63,10 +63,14 @@ func drawSpec(t *rapid.T) map[string]any {
 		})
 		return data
 	})
+	data, _ := spec["data"].(map[string]any)
+	_, generated := data["cases"]
+	if generated {
+		spec["model"] = map[string]any{"kind": "lstm"}
+	}
 	maybe(spec, "model", func() any {
 		model := map[string]any{}
-		data, _ := spec["data"].(map[string]any)
-		switch _, generated := data["cases"]; {
+		switch {
 		case generated || rapid.Bool().Draw(t, "lstm"):
 			model["kind"] = "lstm"
 			maybe(model, "forget_bias", number(-2, 5))
@@ -117,7 +121,9 @@ func drawSpec(t *rapid.T) map[string]any {
 		maybe(parameters, "model.hidden", func() any {
 			return values(rapid.SliceOfNDistinct(rapid.SliceOfN(rapid.IntRange(1, 99), 1, 3), 1, 4, func(l []int) string { return fmt.Sprint(l) }).Draw(t, "widths"))
 		})
-		maybe(parameters, "data.standardize", func() any { return values([]bool{true, false}) })
+		if !generated {
+			maybe(parameters, "data.standardize", func() any { return values([]bool{true, false}) })
+		}
 		if train, _ := spec["train"].(map[string]any); train["optimizer"] == "adam" {
 			return parameters
 		}

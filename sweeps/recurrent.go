@@ -91,7 +91,7 @@ func (d *decoder) checkRecurrent() {
 	if (carrySwept || d.spec.Train.CarryState) && !uses.others && !d.spec.Data.IsText() && (d.given(carry) || carrySwept) {
 		d.problem(d.where(carry), carry, "needs running text, a data.name that ends in .txt: other cases do not follow each other")
 	}
-	if d.spec.Data.IsText() && uses.others {
-		d.problem(d.where("model.kind", "parameters.model.kind", "data.name"), "model.kind", "has to be lstm or rnn for text")
+	if d.spec.Data.isSymbols() && uses.others {
+		d.problem(d.where("model.kind", "parameters.model.kind", "data.name"), "model.kind", "has to be lstm or rnn for %s", d.spec.Data.kind())
 	}
 }
