@@ -83,7 +83,7 @@ var forms = []form{
 		recipe: "clipping",
 		small: func(s *sweeps.Spec) {
 			few(4000, 1000, 2, 1)(s)
-			only(s, "train.learning_rate", 0.01)
+			only(s, "train.learning_rate", 0.03)
 		},
 		check: limitKeepsFinite,
 	},
