@@ -125,6 +125,7 @@ func TestCommitResultRefuses(t *testing.T) {
 		"status":                           func(r *sweeps.Result) { r.Status = "done" },
 		"validation_error is NaN":          func(r *sweeps.Result) { r.ValidationError = math.NaN() },
 		"not in [0, 1]":                    func(r *sweeps.Result) { r.ValidationError = 1.5 },
+		"validation_error is -0.5, below":  func(r *sweeps.Result) { r.ValidationError, r.Values = -0.5, true },
 		"validation_nll is +Inf":           func(r *sweeps.Result) { r.ValidationNLL = math.Inf(1) },
 		"seconds is -Inf":                  func(r *sweeps.Result) { r.Seconds = math.Inf(-1) },
 		"curve[1].train_loss is NaN":       func(r *sweeps.Result) { r.Curve[1].TrainLoss = math.NaN() },
@@ -142,6 +143,11 @@ func TestCommitResultRefuses(t *testing.T) {
 	}
 	for o, err := range s.Backend().List(t.Context(), "") {
 		t.Errorf("a refused result has left %v, %v", o, err)
+	}
+	values := testResult()
+	values.Trial, values.Values, values.ValidationError = trialB, true, 1.5
+	if committed, won, err := s.CommitResult(t.Context(), values); err != nil || !won || !committed.Values {
+		t.Errorf("a squared error above the variance: won %v, %v", won, err)
 	}
 	diverged := sweeps.Result{Version: 1, Trial: trialA, Epochs: 20, Attempt: 1, Status: sweeps.Diverged, ValidationError: 1}
 	if _, won, err := s.CommitResult(t.Context(), diverged); err != nil || !won {

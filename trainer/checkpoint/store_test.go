@@ -22,7 +22,7 @@ const trial = sweeps.TrialID("0123456789abcdef")
 // snapshot is one whose numbers tell where it was taken.
 func snapshot(epoch, step int) *checkpoint.Snapshot {
 	x := float32(100*epoch + step)
-	return &checkpoint.Snapshot{
+	s := &checkpoint.Snapshot{
 		Parameters: []checkpoint.Tensor{{Name: "w", Shape: []int{1, 2}, Data: []float32{x, -x}}},
 		Mean:       []float32{0.25}, Std: []float32{0.5},
 		Optimizer: []checkpoint.Tensor{{Name: "w.velocity", Shape: []int{2}, Data: []float32{x / 3, x / 7}}},
@@ -33,6 +33,10 @@ func snapshot(epoch, step int) *checkpoint.Snapshot {
 			Curve:    make([]sweeps.EpochMetrics, epoch),
 		},
 	}
+	if step > 4 { // else as in checkpoints from before there were memories
+		s.Memories = []checkpoint.Tensor{{Name: "lstm0.hidden", Shape: []int{2, 1}, Data: []float32{x / 5, 1}}}
+	}
+	return s
 }
 
 func save(t *testing.T, store *storage.Store, attempt, epoch, step int) storage.Checkpoint {
