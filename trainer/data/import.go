@@ -58,7 +58,7 @@ func (s Source) maxBytes() int64 {
 func Import(ctx context.Context, store *storage.Store, cfg sweeps.Data, src Source) (string, error) {
 	switch name := cfg.Name; {
 	case name == "":
-		return "", fmt.Errorf("%w: data.name is empty (mnist, a directory of idx files, or a URL)", ErrConfig)
+		return "", fmt.Errorf("%w: data.name is empty (a built-in data set such as mnist, a directory of idx files, a file, or a URL)", ErrConfig)
 	case name == "mnist":
 		return importMNIST(ctx, store, src)
 	case name == "fashion-mnist":
@@ -88,11 +88,11 @@ func importDirectory(ctx context.Context, store *storage.Store, dir string, src 
 func readDirectory(ctx context.Context, dir string, limit int64) (files, error) {
 	switch st, err := os.Stat(dir); {
 	case errors.Is(err, fs.ErrNotExist):
-		return files{}, bad(dir, "there is no such directory (data.name is mnist, a directory of idx files, or a URL)")
+		return files{}, bad(dir, "there is no such directory (data.name is a built-in data set, a directory of idx files, a .csv, .npz, .npy or .txt file, or a URL)")
 	case err != nil:
 		return files{}, bad(dir, "can't be read: %w", err)
 	case !st.IsDir():
-		return files{}, bad(dir, "is not a directory; a data set is a directory of four idx files")
+		return files{}, bad(dir, "is not a directory; a data set is a directory of four idx files, or a .csv, .npz, .npy or .txt file")
 	}
 	f := files{idx: map[string]idx{}, where: map[string]string{}}
 	for _, name := range fileNames {

@@ -3,19 +3,21 @@ package data
 import (
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
 	"pgregory.net/rapid"
 
+	"github.com/tenfold-ml/tenfold/storage"
 	"github.com/tenfold-ml/tenfold/sweeps"
 )
 
 // importText imports a text and loads it again.
 func importText(t *testing.T, content string, cfg sweeps.Data) (*Dataset, error) {
 	t.Helper()
-	cfg.Name = t.TempDir() + "/book.txt"
+	cfg.Name = filepath.Join(t.TempDir(), "book.txt")
 	write(t, cfg.Name, []byte(content))
 	store := newStore()
 	digest, err := Import(t.Context(), store, cfg, Source{})
@@ -128,6 +130,39 @@ func TestDigestOfText(t *testing.T) {
 	other, err := importText(t, strings.ReplaceAll(text, "t", "u"), sweeps.Data{Length: 10})
 	if err != nil || other.Digest == plain.Digest || !slices.Equal(other.Train.Images, plain.Train.Images) {
 		t.Errorf("another letter leaves the digest as it is: %v", err)
+	}
+}
+
+// What the files do not tell is as safe from damage as they are.
+func TestDamagedManifestOfText(t *testing.T) {
+	t.Parallel()
+	path := filepath.Join(t.TempDir(), "book.txt")
+	write(t, path, []byte(strings.Repeat("to be or not to be\n", 9)))
+	for from, to := range map[string]string{
+		`"symbols": 8`:                 `"symbols": 9`,
+		`"ordered": true`:              `"ordered": false`,
+		`"alphabet": "\n beno`:         `"alphabet": "\n bean`,
+		`"shape": [` + "\n    10\n  ]": `"shape": [5]`,
+		`"outputs": 10`:                `"outputs": 1`,
+		`"classes": 8`:                 `"classes": 0`,
+	} {
+		store := newStore()
+		digest, err := Import(t.Context(), store, sweeps.Data{Name: path, Length: 10}, Source{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		key := storage.DatasetManifestKey(digest)
+		b, err := store.ReadAll(t.Context(), key)
+		if err != nil || !strings.Contains(string(b), from) {
+			t.Fatalf("no %s in %s (%v)", from, b, err)
+		}
+		if err := store.PutAll(t.Context(), key, []byte(strings.Replace(string(b), from, to, 1))); err != nil {
+			t.Fatal(err)
+		}
+		var bad *Error
+		if _, err := Load(t.Context(), store, digest); !errors.As(err, &bad) || !errors.Is(err, storage.ErrCorrupt) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: error = %v, want an *Error that says what is damaged", to, err)
+		}
 	}
 }
 
