@@ -7,6 +7,7 @@
 // them, and nothing else should; the fast kernels are the backends' (engine/cpu).
 // Every operation works in float32 and float64.
 //
-// Models use the functions that make nodes ([Dense], [Conv], [MaxPool], [Dropout], [CrossEntropy],
-// [Softmax], [Errors]); backends switch on the operations' types.
+// Models use the functions that make nodes: [Dense], [Conv], [MaxPool], [Dropout]; for
+// sequences [TimeMajor], [BatchMajor], [Rows], [Lookup], [LSTM], [RNN]; and [CrossEntropy],
+// [SquaredError], [Softmax], [Errors]. Backends switch on the operations' types.
 package ops

@@ -23,10 +23,10 @@ func Lookup(symbols, table, bias *gorgonia.Node) (*gorgonia.Node, error) {
 // Symbol returns which row of a table of that many rows a float means, and whether
 // it means one.
 func Symbol[T float](v T, rows int) (int, bool) {
-	if !(v >= 0 && v < T(rows)) { // also where it is not a number
-		return 0, false
+	if v >= 0 && v < T(rows) { // which is false of NaN
+		return int(v), T(int(v)) == v
 	}
-	return int(v), T(int(v)) == v
+	return 0, false
 }
 
 // Type is matrix, matrix, vector → matrix.

@@ -1,6 +1,7 @@
 package ops_test
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -120,24 +121,22 @@ func checkLoss(t *testing.T, b *cpu.Backend, build func(g *gorgonia.ExprGraph, x
 		t.Fatal(err)
 	}
 	nodes = slices.Concat(gorgonia.Nodes{loss, grads[0], grads[1]}, nodes)
-	tape := gorgonia.NewTapeMachine(g)
-	if err := tape.RunAll(); err != nil {
-		t.Fatal(err)
-	}
+	runTape(t, g)
 	var want [][]float64
 	var results []engine.Result
 	for _, n := range nodes {
 		want = append(want, slices.Clone(numbers(n.Value())))
 		results = append(results, engine.Result{Node: n})
 	}
-	if err := tape.Close(); err != nil {
-		t.Fatal(err)
-	}
 	program, err := engine.Compile(b, results...)
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer program.Close()
+	defer func() {
+		if err := program.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
 	run := func() float64 {
 		if err := program.RunAll(); err != nil {
 			t.Fatal(err)
@@ -150,6 +149,15 @@ func checkLoss(t *testing.T, b *cpu.Backend, build func(g *gorgonia.ExprGraph, x
 	}
 	for i, v := range []*tensor.Dense{x, y} {
 		compare(t, fmt.Sprintf("gradient by operand %d", i), want[1+i], centralDifferences(v.Data().([]float64), run))
+	}
+}
+
+// runTape evaluates a graph on Gorgonia's tape machine.
+func runTape(t *testing.T, g *gorgonia.ExprGraph) {
+	t.Helper()
+	tape := gorgonia.NewTapeMachine(g)
+	if err := errors.Join(tape.RunAll(), tape.Close()); err != nil {
+		t.Fatal(err)
 	}
 }
 
@@ -169,11 +177,7 @@ func TestStateIsCarried(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			tape := gorgonia.NewTapeMachine(g)
-			defer tape.Close()
-			if err := tape.RunAll(); err != nil {
-				t.Fatal(err)
-			}
+			runTape(t, g)
 			return numbers(h.Value()), numbers(f.Value())
 		}
 		hidden, final := run(pre, state)
@@ -204,11 +208,7 @@ func TestLSTMByHand(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tape := gorgonia.NewTapeMachine(g)
-	defer tape.Close()
-	if err := tape.RunAll(); err != nil {
-		t.Fatal(err)
-	}
+	runTape(t, g)
 	compare(t, "hidden", numbers(hidden.Value()), want)
 }
 

@@ -1,6 +1,7 @@
 // Package cpu executes compiled programs on the host's processor: matrix products
 // by OpenBLAS where it is installed, else by gonum, everything else by loops in
-// Go. It has a kernel for each operation of trainer/ops, in float32 and float64.
+// Go, but for the gates of recurrent layers, which have vector instructions where the
+// processor does (smooth_amd64.s, beside its form in Go). It has a kernel for each operation of trainer/ops, in float32 and float64.
 //
 // Exactly as many threads compute as the backend is given. Kernels split their
 // work over them in pieces that do not depend on timing, so a program gives the

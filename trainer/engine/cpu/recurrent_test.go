@@ -231,6 +231,76 @@ func TestSequencesAreDeterministicAndAllocateNothing(t *testing.T) {
 	}
 }
 
+// Where nobody else wants an LSTM's states, gates are worked on where they are given, and
+// their gradients take their place: one piece of memory, and the same numbers.
+func TestLSTMInPlace(t *testing.T) {
+	t.Parallel()
+	for _, b := range backends(t, 2) {
+		results := func(inPlace bool) (loss, grad []float64) {
+			g := gorgonia.NewGraph()
+			draws := uint64(0)
+			next := func(name string, shape ...int) *gorgonia.Node {
+				draws++
+				return scaled(gorgonia.NewTensor(g, tensor.Float32, len(shape), gorgonia.WithName(name), gorgonia.WithShape(shape...),
+					gorgonia.WithValue(normal(tensor.Float32, draws, shape...))), 0.3)
+			}
+			gates, err := ops.Dense(next("x", 6*5, 7), next("w", 7, 4*9), next("b", 4*9), ops.Identity)
+			if err != nil {
+				t.Fatal(err)
+			}
+			recurrent := next("recurrent", 9, 4*9)
+			hidden, final, err := ops.LSTM(gates, recurrent, next("state", 2*5, 9))
+			if err != nil {
+				t.Fatal(err)
+			}
+			squares, err := ops.SquaredError(hidden, next("targets", 6*5, 9))
+			if err != nil {
+				t.Fatal(err)
+			}
+			grads, err := ops.Gradients(squares, recurrent)
+			if err != nil {
+				t.Fatal(err)
+			}
+			asked := []engine.Result{{Node: squares}, {Node: final}, {Node: grads[0]}}
+			if !inPlace { // the gates first, and the states to the end
+				asked = []engine.Result{{Node: gates}, {Node: squares}, {Node: grads[0]}, {Node: final}}
+			}
+			p, err := engine.Compile(b, asked...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, in := range p.Plan().Instructions {
+				var operand int
+				switch in.Op.(type) {
+				case ops.LSTMStates, ops.LSTMGrad:
+					operand = in.In[0]
+				default:
+					continue
+				}
+				from, to := p.Plan().Values[operand], p.Plan().Values[in.Out]
+				if together := from.Kind == engine.Temporary && from.Offset == to.Offset; together != inPlace {
+					t.Errorf("%s: %v in place: %v, want %v", b.Name(), in.Op, together, inPlace)
+				}
+			}
+			for range 2 {
+				if err := p.RunAll(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			loss, grad = floats(t, squares.Value()), floats(t, grads[0].Value())
+			if err := p.Close(); err != nil {
+				t.Fatal(err)
+			}
+			return loss, grad
+		}
+		loss, grad := results(true)
+		otherLoss, otherGrad := results(false)
+		if !slices.Equal(loss, otherLoss) || !slices.Equal(grad, otherGrad) {
+			t.Errorf("%s: other numbers in place", b.Name())
+		}
+	}
+}
+
 // What is no symbol gives NaN and touches no other memory.
 func TestLookupOfNonsense(t *testing.T) {
 	t.Parallel()
