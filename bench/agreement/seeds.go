@@ -14,11 +14,11 @@ import (
 	"github.com/tenfold-ml/tenfold/trainer/data"
 )
 
-// seedSpec is what is trained, for a seed.
+// seedSpec is what is trained, for a seed. The split would follow the seed otherwise.
 const seedSpec = `version: 1
 name: seeds
 seed: %d
-data: {name: mnist, limit: 12000, validation: 2000, std_floor: 1}
+data: {name: mnist, limit: 12000, validation: 2000, split_seed: 1, std_floor: 1}
 model: {kind: mlp, hidden: [128, 128], activation: relu, init: {kind: he, scale: 1}}
 train: {epochs: 5, batch_size: 128, learning_rate: 0.05, momentum: 0.9, schedule: {kind: constant}, clip_norm: 0}
 `
