@@ -410,7 +410,7 @@ func BenchmarkRecurrent(b *testing.B) {
 	}
 }
 
-// benchmarkProgram runs a program; with -v it shows where the time goes.
+// benchmarkProgram runs a program over and over.
 func benchmarkProgram(b *testing.B, p *engine.Program) {
 	run := func() {
 		if err := p.RunAll(); err != nil {
