@@ -66,18 +66,6 @@ func (s *SGD) Step(rate float64) {
 	}
 }
 
-// update is one pass over memory, which is what it costs. The conversions fix
-// the rounding where the processor could fuse.
-func update(value, velocity, grad []float32, momentum, rate float32) {
-	velocity = velocity[:len(value)]
-	grad = grad[:len(value)]
-	for i, w := range value {
-		v := float32(momentum*velocity[i]) - float32(rate*grad[i])
-		velocity[i] = v
-		value[i] = w + v
-	}
-}
-
 func updateNesterov(value, velocity, grad []float32, momentum, rate float32) {
 	velocity = velocity[:len(value)]
 	grad = grad[:len(value)]
