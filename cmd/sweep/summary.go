@@ -22,7 +22,8 @@ import (
 )
 
 // summary is how a sweep ended: the last event of `run -o json`, and what `best`
-// and `status` show of it. Errors are shares in [0, 1].
+// and `status` show of it. Errors are shares of the labels, or of the variance of the
+// values.
 type summary struct {
 	Sweep   string        `json:"sweep"`
 	State   state         `json:"state"`
@@ -49,6 +50,7 @@ type summary struct {
 	Manifest string `json:"manifest,omitzero"`
 
 	userFault bool // the sweep failed of something that its user can change
+	values    bool // cases ask for values, so errors are shares of their variance
 }
 
 // member of an ensemble.
@@ -163,6 +165,7 @@ func (s *summary) addEnsemble(ctx context.Context, store *storage.Store, key str
 		}
 	}
 	if m.Measured != nil {
+		s.values = m.Split.Classes == 0
 		s.Ensemble = &measures{Members: len(m.Members), ValidationError: m.Measured.Validation.Error,
 			TestError: m.Measured.Test.Error, TestNLL: m.Measured.Test.NLL}
 	}
@@ -235,13 +238,21 @@ func (s *summary) ensembleLines(style terminal.Style) []string {
 	}
 	if s.Ensemble != nil && s.BestSingle != nil && s.BestSingle.TestError != nil {
 		table := terminal.Table{Right: []bool{false, true}}
-		table.Add("best single (by validation)", percent(*s.BestSingle.TestError)+" test error")
-		table.Add(style.Bold(s.ensembleWords()), style.Bold(style.Green(percent(s.Ensemble.TestError)))+" test error")
+		table.Add("best single (by validation)", percent(*s.BestSingle.TestError)+s.errorWords())
+		table.Add(style.Bold(s.ensembleWords()), style.Bold(style.Green(percent(s.Ensemble.TestError)))+s.errorWords())
 		lines = append(lines, table.Lines(style)...)
 	} else if s.MembersWanted > 0 {
 		lines = append(lines, s.ensembleWords())
 	}
 	return lines
+}
+
+// errorWords says what a test error is a share of, where it is not of labels.
+func (s *summary) errorWords() string {
+	if s.values {
+		return " of the test values' variance unexplained"
+	}
+	return " test error"
 }
 
 // ensembleWords says how large the ensemble is, and how large it should have been.

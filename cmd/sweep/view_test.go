@@ -191,6 +191,10 @@ func TestSummaryLines(t *testing.T) {
 	if text := strings.Join(s.lines(terminal.Style{}), "\n"); !strings.Contains(text, "ensemble of 2 (3 wanted)     1.50% test error") {
 		t.Errorf("the ensemble's size is missing in:\n%s", text)
 	}
+	s.values = true
+	if text := strings.Join(s.lines(terminal.Style{}), "\n"); !strings.Contains(text, "1.50% of the test values' variance unexplained") {
+		t.Errorf("a sweep of values shows:\n%s", text)
+	}
 }
 
 func TestSettingsLine(t *testing.T) {
