@@ -105,13 +105,13 @@ func lower[T float](e *executable, m multiplier[T], plan *engine.Plan, in engine
 	case ops.DropoutMask:
 		return newDropout(pool, op, operand(0), array[int64]{e.values, in.In[1]}, out), nil
 	case ops.SoftmaxCrossEntropy:
-		return &crossEntropy[T]{operand(0), array[int32]{e.values, in.In[1]}, out}, nil
+		return newCrossEntropy(pool, operand(0), array[int32]{e.values, in.In[1]}, out, classes(shape(0), shape(1)), shape(1)[0]), nil
 	case ops.SoftmaxCrossEntropyGrad:
-		return &crossEntropyGrad[T]{operand(0), array[int32]{e.values, in.In[1]}, operand(2), out}, nil
+		return newCrossEntropyGrad(pool, operand(0), array[int32]{e.values, in.In[1]}, operand(2), out, classes(shape(0), shape(1))), nil
 	case ops.ErrorCount:
 		return &errorCount[T]{operand(0), array[int32]{e.values, in.In[1]}, out}, nil
 	case ops.SoftmaxRows:
-		return &softmax[T]{operand(0), out, op.Classes}, nil
+		return newSoftmax(pool, operand(0), out, op.Classes), nil
 	case ops.MeanSquaredError:
 		return &squaredError[T]{operand(0), operand(1), out}, nil
 	case ops.MeanSquaredErrorGrad:
