@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -13,16 +14,20 @@ import (
 	"testing"
 )
 
-// asHolder makes the test binary take the lock in its argument and keep it.
+// asHolder makes the test binary take the lock it names and keep it until its
+// standard input ends.
 const asHolder = "TENFOLD_FILELOCK_TEST_HOLDER"
 
 func TestMain(m *testing.M) {
 	if path := os.Getenv(asHolder); path != "" {
-		if _, err := Try(path); err != nil {
+		lock, err := Try(path)
+		if err != nil {
 			panic(err)
 		}
 		fmt.Println("locked")
-		<-make(chan os.Signal)
+		_, _ = io.Copy(io.Discard, os.Stdin)
+		lock.Unlock()
+		return
 	}
 	os.Exit(m.Run())
 }
@@ -121,6 +126,9 @@ func TestEndsWithTheProcess(t *testing.T) {
 	}
 	cmd := exec.CommandContext(t.Context(), self)
 	cmd.Env = append(os.Environ(), asHolder+"="+path)
+	if _, err := cmd.StdinPipe(); err != nil { // open as long as the holder lives
+		t.Fatal(err)
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
