@@ -74,8 +74,8 @@ func Load(path string) (sweeps.Spec, error) {
 }
 
 // Train trains the trials of a spec one after the other with the built-in trainer,
-// each on one thread, and returns their outcomes in the plan's order. What the
-// store has already is taken from there.
+// each on one thread and with the BLAS that TENFOLD_BLAS names, and returns their
+// outcomes in the plan's order. What the store has already is taken from there.
 func Train(ctx context.Context, store *storage.Store, spec sweeps.Spec) ([]Outcome, error) {
 	plan, err := makePlan(ctx, store, spec)
 	if err != nil {
@@ -89,7 +89,10 @@ func Train(ctx context.Context, store *storage.Store, spec sweeps.Spec) ([]Outco
 		if err := store.PutTrial(ctx, id, trial); err != nil {
 			return nil, err
 		}
-		o := trainer.Options{Store: store, Trial: id, Epochs: trial.Config.Train.Epochs, Attempt: 1, Threads: 1}
+		o := trainer.Options{
+			Store: store, Trial: id, Epochs: trial.Config.Train.Epochs, Attempt: 1,
+			Threads: 1, BLAS: os.Getenv("TENFOLD_BLAS"),
+		}
 		if err := trainer.Run(ctx, o); err != nil {
 			return nil, fmt.Errorf("trial %d, %v: %w", i, plan.Settings(i), err)
 		}
