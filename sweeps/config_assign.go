@@ -29,6 +29,9 @@ func assign(dst reflect.Value, v any) string {
 	case ConvLayer:
 		return assignConvLayer(dst, v)
 	}
+	if r, ok := records[dst.Type()]; ok {
+		return r.assign(dst, v)
+	}
 	switch dst.Kind() {
 	case reflect.Bool:
 		b, ok := v.(bool)
@@ -113,6 +116,9 @@ func listExample(t reflect.Type) string {
 	case reflect.Int:
 		return "[512, 512]"
 	case reflect.Struct:
+		if r, ok := records[t.Elem()]; ok {
+			return "[" + r.example + "]"
+		}
 		return "[{channels: 32, pool: 2}, {channels: 64, pool: 2}]"
 	}
 	return "[python, train.py]"

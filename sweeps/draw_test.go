@@ -32,6 +32,7 @@ func drawSpec(t *rapid.T) map[string]any {
 	maybe(spec, "resources", func() any {
 		return map[string]any{"cpu": whole(0, 64)(), "memory": rapid.Int64Range(0, 1<<45).Draw(t, "memory")}
 	})
+	maybe(spec, "launcher", func() any { return drawNomad(t, spec) })
 	maybe(spec, "retries", func() any {
 		return map[string]any{"infra": whole(0, 9)(), "preempted": whole(0, 9)(), "user": whole(0, 9)()}
 	})
@@ -133,6 +134,51 @@ func drawSpec(t *rapid.T) map[string]any {
 		return parameters
 	})
 	return spec
+}
+
+// drawNomad draws a launcher on Nomad, and gives the spec GPUs or not.
+func drawNomad(t *rapid.T, spec map[string]any) any {
+	maybe := func(section map[string]any, key string, value any) {
+		if rapid.Bool().Draw(t, "has "+key) {
+			section[key] = value
+		}
+	}
+	word := func() string { return rapid.StringMatching(`[a-z0-9]{1,12}`).Draw(t, "word") }
+	constraints := func() any {
+		return rapid.SampledFrom([][]any{
+			{},
+			{map[string]any{"attribute": "${attr.cpu.arch}", "value": drawText(t) + "x"}},
+			{map[string]any{"attribute": "${meta." + word() + "}", "operator": "is_set"}, map[string]any{"attribute": "a", "operator": ">=", "value": "1 GiB"}},
+		}).Draw(t, "constraints")
+	}
+	nomad := map[string]any{}
+	if rapid.Bool().Draw(t, "docker") {
+		nomad["driver"], nomad["image"] = "docker", word()+":1"
+	} else {
+		maybe(nomad, "driver", rapid.SampledFrom([]string{"raw_exec", "exec"}).Draw(t, "driver"))
+	}
+	maybe(nomad, "region", word())
+	maybe(nomad, "namespace", word())
+	maybe(nomad, "datacenters", []any{word(), "eu-*"})
+	maybe(nomad, "node_pool", word())
+	maybe(nomad, "priority", rapid.IntRange(1, 100).Draw(t, "priority"))
+	maybe(nomad, "constraints", constraints())
+	maybe(nomad, "affinities", []any{map[string]any{"attribute": "a", "operator": "regexp", "value": word(), "weight": rapid.SampledFrom([]int{-100, -1, 1, 100}).Draw(t, "weight")}})
+	maybe(nomad, "spread", []any{map[string]any{"attribute": "a"}})
+	maybe(nomad, "kill_timeout", "90s")
+	maybe(nomad, "lost_after", "1h")
+	maybe(nomad, "env", map[string]any{"A" + strings.ToUpper(word()) + "_": drawText(t)})
+	maybe(nomad, "artifacts", []any{map[string]any{"source": "https://host/" + word()}})
+	maybe(nomad, "vault", map[string]any{"role": word()})
+	maybe(nomad, "identity", map[string]any{"name": word(), "audience": []any{word()}, "env": rapid.Bool().Draw(t, "env")})
+	maybe(nomad, "credentials", map[string]any{"role_arn": "arn:aws:iam::1:role/" + word(), "duration": "15m"})
+	maybe(nomad, "disk", 1<<30)
+	maybe(nomad, "jobspec", map[string]any{"Meta": map[string]any{word() + "_": drawText(t)}, "Priority": 3})
+	if rapid.Bool().Draw(t, "gpus") {
+		spec["resources"] = map[string]any{"gpus": rapid.IntRange(1, 8).Draw(t, "gpus")}
+		maybe(nomad, "gpu", map[string]any{"name": "nvidia/gpu/" + word(), "constraints": constraints()})
+	}
+	return map[string]any{"kind": "nomad", "nomad": nomad}
 }
 
 func values[T any](list []T) map[string]any { return map[string]any{"values": list} }

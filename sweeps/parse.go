@@ -31,6 +31,8 @@ func Parse(name string, src []byte) (Spec, error) {
 	d.checkTrainer()
 	fillConfig(&d.spec, d.given)
 	d.checkConfig()
+	d.checkLauncher()
+	fillLauncher(&d.spec, d.given)
 	d.checkParameters()
 	if len(d.problems) == 0 { // sizes mean little while parameters are wrong
 		d.checkSizes()
@@ -102,6 +104,8 @@ func (d *decoder) field(dst reflect.Value, e entry, path string) {
 	case path == "parameters": // decoded last
 	case path == customSection:
 		d.custom(e.value)
+	case dst.Kind() == reflect.Map:
+		d.mapping(dst, e.value, path)
 	case isSection(dst.Type()):
 		d.section(dst, e.value, path)
 	default:
@@ -119,8 +123,14 @@ func (d *decoder) leaf(dst reflect.Value, n *node, path string) {
 		d.problem(faulty.position, path, "%s", faulty.fault)
 		return
 	}
-	if dst.Kind() == reflect.Slice && !d.elements(dst.Type().Elem(), n, path) {
-		return
+	if dst.Kind() == reflect.Slice {
+		if example := rules[path].example; example != "" && n.kind != listNode {
+			d.problem(n.position, path, "has to be a list, such as %s, and is %s", example, n.describe())
+			return
+		}
+		if !d.elements(dst.Type().Elem(), n, path) {
+			return
+		}
 	}
 	problem := assign(dst, n.json())
 	if problem == "" {
@@ -228,6 +238,37 @@ func (d *decoder) custom(n *node) {
 	if len(d.problems) == before {
 		d.spec.Custom, _ = n.json().(map[string]any)
 	}
+}
+
+// mapping decodes a section of the launcher's whose keys are its author's: texts by
+// name, or any JSON.
+func (d *decoder) mapping(dst reflect.Value, n *node, path string) {
+	if n.isNull() {
+		return
+	}
+	if n.kind != mapNode {
+		d.problem(n.position, path, "has to be a section with keys of its own, and is %s", n.describe())
+		return
+	}
+	before := len(d.problems)
+	d.checkFree(n, path)
+	if len(d.problems) > before {
+		return
+	}
+	if free, ok := dst.Addr().Interface().(*map[string]any); ok {
+		*free, _ = n.json().(map[string]any)
+		return
+	}
+	texts := make(map[string]string, len(n.entries))
+	for _, e := range n.entries {
+		text, ok := e.value.value.(string)
+		if !ok || e.value.kind != scalarNode {
+			d.problem(e.value.position, join(path, showKey(e.key)), "%s", mismatch("text", e.value.json()))
+			continue
+		}
+		texts[e.key] = text
+	}
+	dst.Set(reflect.ValueOf(texts))
 }
 
 // checkFree checks a free-form value: JSON's numbers, and no key twice.

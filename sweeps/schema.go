@@ -87,9 +87,6 @@ func describeSetting(property *jsonschema.Schema, r rule, t reflect.Type) {
 	for _, word := range r.words {
 		property.Enum = append(property.Enum, word)
 	}
-	if r.pattern != nil {
-		property.Pattern = r.pattern.String()
-	}
 	numbers := property
 	if t.Kind() == reflect.Slice {
 		items := uint64(r.minItems)
@@ -98,6 +95,12 @@ func describeSetting(property *jsonschema.Schema, r rule, t reflect.Type) {
 		if t == reflect.TypeFor[[]ConvLayer]() {
 			describeConvLayer(property.Items)
 		}
+		if record, ok := records[t.Elem()]; ok {
+			record.describe(property.Items)
+		}
+	}
+	if r.pattern != nil {
+		numbers.Pattern = r.pattern.String()
 	}
 	if r.maxItems > 0 {
 		items := uint64(r.maxItems)

@@ -102,6 +102,8 @@ func TestSchemaRefusesBadSpecs(t *testing.T) {
 		"range-parallelism", "range-model-dropout-input", "range-model-hidden-2", "range-model-init-scale", "range-model-kind", "later-metric-target", "range-data-augment-shift", "later-search-method",
 		"values-empty", "values-and-min", "range-missing-count", "range-count-1", "range-scale-unknown", "parameter-unknown-key", "path-unknown", "path-section", "path-fixed-data", "path-not-a-trials",
 		"config-without-trainer", "trainer-without-command", "trainer-empty-command", "custom-with-built-in",
+		"nomad-driver", "nomad-numbers", "nomad-datacenters-empty", "nomad-datacenters-element", "nomad-gpu-name", "nomad-constraints", "nomad-affinities",
+		"nomad-env-list", "nomad-artifacts", "nomad-unknown-key", "nomad-not-a-section",
 	} {
 		src, err := os.ReadFile(filepath.Join("testdata", "bad", name+".yaml"))
 		if err != nil {

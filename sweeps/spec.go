@@ -55,7 +55,9 @@ type Metric struct {
 
 // Launcher says where trainers run.
 type Launcher struct {
-	Kind string `json:"kind" yaml:"kind"` // local
+	Kind string `json:"kind" yaml:"kind"` // local, nomad
+	// Nomad is zero for every other kind.
+	Nomad Nomad `json:"nomad,omitzero" yaml:"nomad"`
 }
 
 // Resources of one trial.
@@ -64,6 +66,9 @@ type Resources struct {
 	CPU int `json:"cpu,omitzero" yaml:"cpu"`
 	// Memory is a hint for placement.
 	Memory Bytes `json:"memory,omitzero" yaml:"memory"`
+	// GPUs is the number of devices, which only launchers that place trials on
+	// machines with GPUs can give.
+	GPUs int `json:"gpus,omitzero" yaml:"gpus"`
 }
 
 // Retries bounds how often one trial is launched again, by cause.

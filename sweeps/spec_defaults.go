@@ -25,7 +25,7 @@ func defaultSpec() Spec {
 		Search:      Search{Method: "grid", MaxTrials: 10_000},
 		Metric:      Metric{Name: "validation_error", Goal: "minimize"},
 		Parallelism: 4,
-		Launcher:    Launcher{Kind: "local"},
+		Launcher:    Launcher{Kind: LocalLauncher},
 		Retries:     Retries{Infra: 5, Preempted: 100, User: 0},
 		NoProgress:  Duration(10 * time.Minute),
 		Ensemble:    Ensemble{Size: 10, Strategy: "top_k"},
@@ -78,6 +78,13 @@ func fillConfig(spec *Spec, given func(path string) bool) {
 	if !kindSwept {
 		spec.Model.normalize()
 		spec.normalizeRecurrent()
+	}
+}
+
+// fillLauncher sets the defaults of the section that the launcher's kind has.
+func fillLauncher(spec *Spec, given func(path string) bool) {
+	if spec.Launcher.Kind == NomadLauncher {
+		spec.Launcher.Nomad.fill(spec.Resources.GPUs, given)
 	}
 }
 

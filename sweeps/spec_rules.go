@@ -22,14 +22,20 @@ type rule struct {
 	minOpen, maxOpen bool
 	// One of these words; later lists words that are planned.
 	words, later []string
-	// pattern must match, else the message says format.
+	// pattern must match, else the message says format. For a list, its elements
+	// have to.
 	pattern *regexp.Regexp
 	format  string
+	// example of a list, where that of its type would mislead.
+	example string
 	// A list has between minItems and maxItems elements (maxItems 0: no limit).
 	minItems, maxItems int
 	// fixed says why a setting of Config cannot be swept; empty if it can.
 	fixed string
 }
+
+// solid is text without white space.
+var solid = regexp.MustCompile(`^\S+$`)
 
 const sameSplit = "every trial has to have the same validation cases"
 
@@ -95,10 +101,37 @@ var rules = map[string]rule{
 	"metric.name": {doc: "What trials are compared by.", words: []string{"validation_error"}, later: []string{"validation_nll"}},
 	"metric.goal": {doc: "Whether less is better.", words: []string{"minimize"}, later: []string{"maximize"}},
 
+	"launcher.nomad.driver":               {doc: "Task driver of the trainers. Default: raw_exec.", words: []string{"raw_exec", "exec", "docker"}},
+	"launcher.nomad.image":                {doc: "Container image, for driver: docker, which needs it.", pattern: solid, format: "the name of an image, such as python:3.13-slim"},
+	"launcher.nomad.region":               {doc: "Region of the jobs. Default: the workers' NOMAD_REGION, or their agent's.", pattern: solid, format: "the name of a region"},
+	"launcher.nomad.namespace":            {doc: "Namespace of the jobs. Default: default.", pattern: regexp.MustCompile(`^[a-zA-Z0-9-]{1,128}$`), format: "letters, digits and dashes, at most 128 in all"},
+	"launcher.nomad.datacenters":          {doc: "Data centers that may be used; * stands for any text. Default: all.", minItems: 1, maxItems: 100, pattern: solid, format: "the name of a data center", example: "[dc1, us-*]"},
+	"launcher.nomad.node_pool":            {doc: "Node pool that is used. Default: default.", pattern: regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`), format: "letters, digits, dashes and underscores, at most 128 in all"},
+	"launcher.nomad.priority":             {doc: "Priority of the jobs; one that is higher may preempt. Default: 50.", min: 1, max: 100},
+	"launcher.nomad.constraints":          {doc: "Conditions that a node has to meet.", maxItems: 100},
+	"launcher.nomad.affinities":           {doc: "Preferences for nodes.", maxItems: 100},
+	"launcher.nomad.spread":               {doc: "Attributes of nodes over whose values trials are spread.", maxItems: 10},
+	"launcher.nomad.gpu.name":             {doc: "Devices that count as GPUs: type, vendor/type or vendor/type/model. Default: nvidia/gpu.", pattern: regexp.MustCompile(`^[^/\s]+(/[^/\s]+){0,2}$`), format: "type, vendor/type or vendor/type/model"},
+	"launcher.nomad.gpu.constraints":      {doc: "Conditions that each GPU has to meet, on ${device.model}, ${device.attr.memory} and the like.", maxItems: 100},
+	"launcher.nomad.kill_timeout":         {doc: "Time between SIGTERM and SIGKILL. Default: 30s.", min: 1e9, max: 1e9 * 3600},
+	"launcher.nomad.lost_after":           {doc: "How long a node that is not heard of may come back with its trials. Default: 5m.", min: 1e9, max: 1e9 * 3600 * 24 * 30},
+	"launcher.nomad.artifacts":            {doc: "What Nomad fetches before a trainer starts.", maxItems: 100},
+	"launcher.nomad.vault.role":           {doc: "Role in Vault of the token that Nomad gets for each trial.", pattern: solid, format: "the name of a role"},
+	"launcher.nomad.vault.namespace":      {doc: "Namespace of the role in Vault.", pattern: solid, format: "the name of a namespace"},
+	"launcher.nomad.identity.name":        {doc: "Name of the workload identity that Nomad signs for each trial.", pattern: regexp.MustCompile(`^[a-zA-Z0-9_-]{1,128}$`), format: "letters, digits, dashes and underscores, at most 128 in all"},
+	"launcher.nomad.identity.audience":    {doc: "Whom the identity is for.", maxItems: 10, pattern: solid, format: "the name of an audience", example: "[vault.io]"},
+	"launcher.nomad.identity.env":         {doc: "Whether the identity is in the trainer's environment."},
+	"launcher.nomad.identity.file":        {doc: "Whether the identity is in a file in the task's secrets folder."},
+	"launcher.nomad.identity.ttl":         {doc: "When the identity is renewed. Default: 1h.", min: 1e9 * 60, max: 1e9 * 3600 * 24 * 30},
+	"launcher.nomad.credentials.role_arn": {doc: "Role that a worker assumes to hand each trial credentials that reach its own part of the store alone.", pattern: regexp.MustCompile(`^arn:[^\s:]*:[^\s:]*:[^\s:]*:[^\s:]*:\S+$`), format: "a role's ARN, such as arn:aws:iam::123456789012:role/trials"},
+	"launcher.nomad.credentials.duration": {doc: "How long the credentials last. Default: 1h.", min: 1e9 * 900, max: 1e9 * 3600 * 12},
+	"launcher.nomad.disk":                 {doc: "Ephemeral disk of one trial. Default: 100MiB.", min: 10 << 20, max: 1 << 50},
+
 	"parallelism":       {doc: "Number of trials in flight.", min: 1, max: 500},
-	"launcher.kind":     {doc: "Where trainers run.", words: []string{"local"}, later: []string{"nomad"}},
+	"launcher.kind":     {doc: "Where trainers run.", words: []string{LocalLauncher, NomadLauncher}},
 	"resources.cpu":     {doc: "Cores of one trial; 0 shares the machine's evenly.", max: 4096},
 	"resources.memory":  {doc: "Memory of one trial, a hint for placement.", max: 1 << 50},
+	"resources.gpus":    {doc: "GPUs of one trial; they need launcher.kind: nomad.", max: 64},
 	"retries.infra":     {doc: "Relaunches of a trial after faults of the infrastructure.", max: 1_000_000},
 	"retries.preempted": {doc: "Relaunches of a trial after it was preempted.", max: 1_000_000},
 	"retries.user":      {doc: "Relaunches of a trial after a fault of its configuration, data or code.", max: 1_000_000},
@@ -125,15 +158,24 @@ var sectionDocs = map[string]string{
 	"search":         "What to try.",
 	"metric":         "What trials are compared by.",
 	"launcher":       "Where trainers run.",
-	"resources":      "Resources of one trial.",
-	"retries":        "How often one trial is launched again, by cause.",
-	"ensemble":       "What to make of the trials.",
+
+	"launcher.nomad":             "How trials are placed on a Nomad cluster, with kind: nomad.",
+	"launcher.nomad.gpu":         "Which devices count as GPUs, with resources.gpus.",
+	"launcher.nomad.env":         "Settings for the trainers' environment. No secrets.",
+	"launcher.nomad.vault":       "A token of Vault for each trial.",
+	"launcher.nomad.identity":    "A workload identity for each trial.",
+	"launcher.nomad.credentials": "Credentials for the store, by STS AssumeRole, that are a trial's own and do not last.",
+	"launcher.nomad.jobspec":     "A job in the JSON form of Nomad's API, which the other settings are merged over. No secrets.",
+
+	"resources": "Resources of one trial.",
+	"retries":   "How often one trial is launched again, by cause.",
+	"ensemble":  "What to make of the trials.",
 }
 
 // plannedKeys are keys that the format is going to have.
 var plannedKeys = map[string]bool{
 	"early_stop": true, "budget": true, "metric.target": true,
-	"resources.gpus": true, "trainer.image": true, "trainer.artifact": true,
+	"trainer.image": true, "trainer.artifact": true,
 }
 
 // check returns what is wrong with the value of the setting at path and what to
@@ -231,6 +273,11 @@ func (r rule) checkElement(i int, e reflect.Value) string {
 		if layer, ok := e.Interface().(ConvLayer); ok {
 			return layer.check()
 		}
+		if r, ok := records[e.Type()]; ok {
+			return r.check(e)
+		}
+	case e.Kind() == reflect.String && r.pattern != nil:
+		return r.checkText(e.String())
 	case e.Kind() == reflect.String && e.String() == "" && i == 0:
 		return "is empty; name the program to run"
 	}

@@ -36,7 +36,12 @@ type yamlWriter struct {
 // omit reports whether a key is left out because writing it would say something
 // else than the spec does: there is no value that says "none".
 func (w *yamlWriter) omit(path string, value reflect.Value) bool {
+	if strings.HasPrefix(path, "launcher.nomad") {
+		return value.IsZero() // which none of its settings can be
+	}
 	switch path {
+	case "resources.gpus":
+		return value.IsZero()
 	case "data", "model", "train.batch_size", "train.learning_rate", "train.schedule", "train.clip_norm":
 		return w.spec.custom()
 	case "train.momentum":
@@ -128,6 +133,8 @@ func (w *yamlWriter) flow(v any) string {
 		return v.String()
 	case map[string]any:
 		return yamlList(slices.Sorted(maps.Keys(v)), "{}", func(key string) string { return yamlText(key) + ": " + w.flow(v[key]) })
+	case map[string]string:
+		return yamlList(slices.Sorted(maps.Keys(v)), "{}", func(key string) string { return yamlText(key) + ": " + yamlText(v[key]) })
 	case []any:
 		return yamlList(v, "[]", w.flow)
 	case []ConvLayer:
@@ -137,9 +144,26 @@ func (w *yamlWriter) flow(v any) string {
 	case []string:
 		return yamlList(v, "[]", yamlText)
 	default:
+		if list := reflect.ValueOf(v); list.Kind() == reflect.Slice {
+			if _, ok := records[list.Type().Elem()]; ok {
+				return w.records(list)
+			}
+		}
 		w.err = fmt.Errorf("a %T is no JSON value", v)
 		return "null"
 	}
+}
+
+// records writes a list of records, without what they do not say.
+func (w *yamlWriter) records(list reflect.Value) string {
+	items := make([]reflect.Value, list.Len())
+	for i := range items {
+		items[i] = list.Index(i)
+	}
+	return yamlList(items, "[]", func(item reflect.Value) string {
+		fields := slices.DeleteFunc(fieldsOf(item.Type()), func(f field) bool { return item.FieldByIndex(f.index).IsZero() })
+		return yamlList(fields, "{}", func(f field) string { return f.name + ": " + w.flow(item.FieldByIndex(f.index).Interface()) })
+	})
 }
 
 func yamlList[T any](items []T, brackets string, write func(T) string) string {
