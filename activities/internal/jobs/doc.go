@@ -3,6 +3,8 @@
 // there already, watching, stopping with a grace, and remembering how jobs
 // ended. What a job is, it leaves to a [Runner].
 //
+// A launcher whose jobs are elsewhere takes only their [Output].
+//
 // Start reading at [Queue]. Nothing here knows of processes (activities/local)
 // or of the store.
 package jobs

@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"context"
 	"sync"
 	"time"
 
@@ -34,7 +35,8 @@ type Output struct {
 	changed chan struct{}
 }
 
-func newOutput() *Output { return &Output{changed: make(chan struct{})} }
+// NewOutput is that of a job which is queued.
+func NewOutput() *Output { return &Output{changed: make(chan struct{})} }
 
 // Line adds a line of standard output.
 func (o *Output) Line(s string) {
@@ -59,14 +61,16 @@ func (o *Output) Alive() {
 	o.notify()
 }
 
-func (o *Output) run() {
+// Run says that the job is running.
+func (o *Output) Run() {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.state = activities.JobRunning
 	o.notify()
 }
 
-func (o *Output) end(exit activities.Exit) {
+// End says how the job ended. It is called once, and last.
+func (o *Output) End(exit activities.Exit) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.state, o.exit = activities.JobEnded, exit
@@ -88,6 +92,28 @@ func (o *Output) trim(lines, bytes int) {
 func (o *Output) notify() {
 	close(o.changed)
 	o.changed = make(chan struct{})
+}
+
+// Follow delivers what is kept and what follows, as activities.Launcher's Watch
+// does, until the job has ended. When ctx ends first, it returns ctx's cause.
+func (o *Output) Follow(ctx context.Context, update func(activities.JobUpdate)) (activities.Exit, error) {
+	var c cursor
+	for {
+		updates, exit, changed := o.next(&c)
+		for _, u := range updates {
+			if update != nil {
+				update(u)
+			}
+		}
+		if exit != nil {
+			return *exit, nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return activities.Exit{}, context.Cause(ctx)
+		}
+	}
 }
 
 // cursor is how far a watcher has got.

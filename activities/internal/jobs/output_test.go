@@ -16,7 +16,7 @@ func update(s activities.JobState, line string) activities.JobUpdate {
 
 func TestCursorSeesEverythingOnce(t *testing.T) {
 	t.Parallel()
-	o := newOutput()
+	o := NewOutput()
 	var c cursor
 	next := func() ([]activities.JobUpdate, *activities.Exit) {
 		updates, exit, _ := o.next(&c)
@@ -28,12 +28,12 @@ func TestCursorSeesEverythingOnce(t *testing.T) {
 	}{
 		{func() {}, []activities.JobUpdate{update(activities.JobQueued, "")}},
 		{func() {}, nil},
-		{o.run, []activities.JobUpdate{update(activities.JobRunning, "")}},
+		{o.Run, []activities.JobUpdate{update(activities.JobRunning, "")}},
 		{func() { o.Line("a"); o.Line("b") }, []activities.JobUpdate{update(activities.JobRunning, "a"), update(activities.JobRunning, "b")}},
 		{func() {}, nil},
 		{o.Alive, []activities.JobUpdate{update(activities.JobRunning, "")}},
 		{o.Alive, nil}, // too soon after the last
-		{func() { o.Line("c"); o.end(activities.Exit{Code: 3}) }, []activities.JobUpdate{update(activities.JobRunning, "c"), update(activities.JobEnded, "")}},
+		{func() { o.Line("c"); o.End(activities.Exit{Code: 3}) }, []activities.JobUpdate{update(activities.JobRunning, "c"), update(activities.JobEnded, "")}},
 	}
 	for i, s := range steps {
 		_, _, changed := o.next(&cursor{started: true, line: 1 << 30})
@@ -57,8 +57,8 @@ func TestCursorSeesEverythingOnce(t *testing.T) {
 
 func TestOutputIsBounded(t *testing.T) {
 	t.Parallel()
-	o := newOutput()
-	o.run()
+	o := NewOutput()
+	o.Run()
 	sleepy := cursor{}
 	o.next(&sleepy)
 	for i := range 10 * keepLines {
@@ -75,7 +75,7 @@ func TestOutputIsBounded(t *testing.T) {
 	if o.bytes > keepBytes || len(o.lines) != 3 {
 		t.Errorf("%d bytes in %d lines are kept, want %d bytes at most", o.bytes, len(o.lines), keepBytes)
 	}
-	o.end(activities.Exit{})
+	o.End(activities.Exit{})
 	// Of a job that has ended, the last line is kept whatever its length.
 	if got, exit, _ := o.next(&cursor{}); exit == nil || len(got) != 2 || got[0].Line != long {
 		t.Errorf("after the end: %d updates", len(got))

@@ -88,7 +88,7 @@ func (q *Queue) Launch(ctx context.Context, j activities.Job) (int, error) {
 	if old := q.jobs[j.Key]; old != nil && !old.ended {
 		return old.Attempt, nil
 	}
-	n := &job{Job: j, out: newOutput(), stop: make(chan struct{}), done: make(chan struct{})}
+	n := &job{Job: j, out: NewOutput(), stop: make(chan struct{}), done: make(chan struct{})}
 	q.jobs[j.Key] = n
 	q.waiting = append(q.waiting, n)
 	q.wake.Signal()
@@ -101,23 +101,7 @@ func (q *Queue) Watch(ctx context.Context, key activities.JobKey, update func(ac
 	if j == nil {
 		return activities.Exit{}, noJob(key)
 	}
-	var c cursor
-	for {
-		updates, exit, changed := j.out.next(&c)
-		for _, u := range updates {
-			if update != nil {
-				update(u)
-			}
-		}
-		if exit != nil {
-			return *exit, nil
-		}
-		select {
-		case <-changed:
-		case <-ctx.Done():
-			return activities.Exit{}, ctx.Err()
-		}
-	}
+	return j.out.Follow(ctx, update)
 }
 
 // Stop implements activities.Launcher.
@@ -226,7 +210,7 @@ func (q *Queue) dispatch() {
 			q.live++
 			q.mu.Unlock()
 
-			j.out.run()
+			j.out.Run()
 			p := q.runner.Start(j.Job, j.out)
 
 			q.mu.Lock()
@@ -278,7 +262,7 @@ func (q *Queue) watch(j *job, p Process) {
 func (q *Queue) endLocked(j *job, exit activities.Exit) {
 	exit.Attempt, exit.Stopped = j.Attempt, j.stopping
 	j.ended = true
-	j.out.end(exit)
+	j.out.End(exit)
 	close(j.done)
 	q.ended = append(q.ended, j)
 	for len(q.ended) > max(q.opts.Remember, 1) {
