@@ -12,7 +12,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"runtime"
-	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -30,9 +29,9 @@ type Command struct {
 	Env []string
 	// Dir is the working directory; empty means the cluster's folder.
 	Dir string
-	// Ready is asked again and again until it returns nil: the process is up. Nil
-	// means that it is up as soon as it runs.
-	Ready func(ctx context.Context) error
+	// Ready is asked again and again, after every start, until it returns nil: the
+	// process is up. Nil means that it is up as soon as it runs.
+	Ready func(ctx context.Context, p *Process) error
 	// Within is how long that may take, 0 for a minute; Grace is the time from
 	// SIGTERM to SIGKILL, 0 for ten seconds.
 	Within, Grace time.Duration
@@ -51,6 +50,7 @@ type Process struct {
 // run is one life of a process.
 type run struct {
 	cmd  *exec.Cmd
+	from int64         // where its output begins in the log
 	done chan struct{} // closed when it has ended and err is set
 	err  error
 }
@@ -96,7 +96,11 @@ func (p *Process) launch() (*run, error) {
 		return nil, err
 	}
 	defer log.Close()
-	r := &run{cmd: exec.Command(p.command.Path, p.command.Args...), done: make(chan struct{})}
+	info, err := log.Stat()
+	if err != nil {
+		return nil, err
+	}
+	r := &run{cmd: exec.Command(p.command.Path, p.command.Args...), from: info.Size(), done: make(chan struct{})}
 	r.cmd.Env = append(p.cluster.environment(), p.command.Env...)
 	if r.cmd.Dir = p.command.Dir; r.cmd.Dir == "" {
 		r.cmd.Dir = p.cluster.Dir()
@@ -125,7 +129,7 @@ func (p *Process) ready(ctx context.Context, r *run) error {
 	ctx, cancel := context.WithTimeout(ctx, p.command.Within)
 	defer cancel()
 	for {
-		err := p.command.Ready(ctx)
+		err := p.command.Ready(ctx, p)
 		if err == nil {
 			return nil
 		}
@@ -263,14 +267,14 @@ func (p *Process) Tail(n int64) string {
 	return string(b)
 }
 
-// Logged returns an error unless the log holds a text: a Ready for processes that say
-// so. It looks at all lives; a process that is restarted needs another.
+// Logged returns an error unless the output of the latest life holds a text: a Ready
+// for processes that say so.
 func (p *Process) Logged(text string) error {
 	b, err := os.ReadFile(p.LogFile())
 	if err != nil {
 		return err
 	}
-	if !strings.Contains(string(b), text) {
+	if r := p.latest(); r == nil || !bytes.Contains(b[min(r.from, int64(len(b))):], []byte(text)) {
 		return fmt.Errorf("its log does not say %q", text)
 	}
 	return nil
