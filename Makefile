@@ -53,6 +53,25 @@ test-race-unit: ## Run the tests that need no server under the race detector
 test-faults: ## Kill a sweep over and over and compare what comes out: minutes
 	$(GO) test -tags faults -count 1 -timeout 30m ./internal/faults/...
 
+# Servers of tests, built from their modules: Nomad takes six minutes once.
+CLUSTER_BIN := $(BIN)/nomad $(BIN)/plugins/fakegpu $(BIN)/versitygw
+
+# Packages with tests on real servers (build tag cluster).
+CLUSTER_PACKAGES := ./internal/testcluster/... ./activities/nomad/... ./storage/s3/...
+
+.PHONY: test-cluster
+test-cluster: build $(CLUSTER_BIN) ## Run the tests on a real Nomad and a real S3 server: minutes
+	$(GO) test -tags cluster -count 1 -p 1 -timeout 30m $(CLUSTER_PACKAGES)
+
+.PHONY: cluster-bin
+cluster-bin: $(CLUSTER_BIN) ## Build the servers of test-cluster (Nomad takes six minutes once)
+
+$(BIN)/nomad: tools/nomad/go.mod tools/nomad/go.sum
+	$(GO) -C tools/nomad build -ldflags "-s -w" -o $(CURDIR)/$@ github.com/hashicorp/nomad
+
+$(BIN)/plugins/fakegpu: tools/nomad/go.mod tools/nomad/go.sum $(wildcard tools/nomad/fakegpu/*.go)
+	$(GO) -C tools/nomad build -ldflags "-s -w" -o $(CURDIR)/$@ ./fakegpu
+
 .PHONY: recipes-quick
 recipes-quick: ## Train a small form of every recipe and check its claim: minutes
 	$(GO) test -tags recipes -count 1 -timeout 30m -run TestRecipesQuick -v ./internal/recipes
@@ -71,6 +90,9 @@ lint: $(BIN)/golangci-lint ## Check format, style and module files
 
 $(BIN)/golangci-lint: tools/lint/go.mod tools/lint/go.sum
 	$(GO) -C tools/lint build -o $(CURDIR)/$@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+
+$(BIN)/versitygw: tools/s3/go.mod tools/s3/go.sum
+	$(GO) -C tools/s3 build -o $(CURDIR)/$@ github.com/versity/versitygw/cmd/versitygw
 
 .PHONY: bench
 bench: build ## Measure the engine: trials a second, start-up, memory

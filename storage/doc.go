@@ -3,7 +3,7 @@
 //
 // A [Store] gives the objects their meaning on top of a small
 // [backend.Backend], which only moves bytes: storage/file for folders,
-// storage/mem for tests. Three rules carry everything:
+// storage/s3 for buckets, storage/mem for tests. Three rules carry everything:
 //
 //   - a result is committed once, by [Store.CommitResult], and is the only truth
 //     about a finished run;

@@ -9,15 +9,17 @@ import (
 	"github.com/tenfold-ml/tenfold/storage/backend"
 	"github.com/tenfold-ml/tenfold/storage/file"
 	"github.com/tenfold-ml/tenfold/storage/mem"
+	"github.com/tenfold-ml/tenfold/storage/s3"
 )
 
 // Store is where everything that lasts is kept, in the layout of layout.go. It is
 // safe for concurrent use, also by any number of processes.
 type Store struct{ b backend.Backend }
 
-// Open opens the store at a URL: "file:///abs/dir", "file:rel/dir" or "mem:",
-// which is empty and seen by nobody else. A folder that does not exist yet is
-// created by the first write. A URL that is none of these is ErrBadURL.
+// Open opens the store at a URL: "file:///abs/dir", "file:rel/dir", "s3://bucket/prefix"
+// with the parameters of [s3.Location], or "mem:", which is empty and seen by nobody else.
+// A folder that does not exist yet is created by the first write; a bucket is not, and a
+// server is asked nothing yet. A URL that is none of these is ErrBadURL.
 func Open(ctx context.Context, url string) (*Store, error) {
 	switch scheme, rest, found := strings.Cut(url, ":"); {
 	case !found || strings.ContainsAny(scheme, `/.\`):
@@ -38,9 +40,18 @@ func Open(ctx context.Context, url string) (*Store, error) {
 		}
 		return New(mem.New()), nil
 	case scheme == "s3":
-		return nil, fmt.Errorf("%w: %q: a store on s3:// is not available yet", ErrBadURL, url)
+		at, err := s3.ParseURL(url)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrBadURL, err)
+		}
+		b, err := s3.Open(ctx, at, s3.Options{})
+		if err != nil {
+			return nil, err
+		}
+		return New(b), nil
 	default:
-		return nil, fmt.Errorf("%w: %q: there is no kind of store %q; use file:///folder", ErrBadURL, url, scheme)
+		// The rest is not repeated: it may be a password's.
+		return nil, fmt.Errorf("%w: there is no kind of store %q; use file:///folder or s3://bucket/prefix", ErrBadURL, scheme)
 	}
 }
 

@@ -20,14 +20,15 @@ func TestOpenURL(t *testing.T) {
 		t.Fatal(err)
 	}
 	for url, want := range map[string]string{
-		"file:///data/store":          "file:///data/store",
-		"file:/data/store":            "file:///data/store",
-		"file://localhost/data/store": "file:///data/store",
-		"file:///a%20b/c%3Fd":         "file:///a%20b/c%3Fd",
-		"file:rel/dir":                "file://" + filepath.Join(cwd, "rel/dir"),
-		"file:./rel/../x%20y":         "file://" + cwd + "/x%20y",
-		"file:.":                      "file://" + cwd,
-		"mem:":                        "mem:",
+		"file:///data/store":           "file:///data/store",
+		"file:/data/store":             "file:///data/store",
+		"file://localhost/data/store":  "file:///data/store",
+		"file:///a%20b/c%3Fd":          "file:///a%20b/c%3Fd",
+		"file:rel/dir":                 "file://" + filepath.Join(cwd, "rel/dir"),
+		"file:./rel/../x%20y":          "file://" + cwd + "/x%20y",
+		"file:.":                       "file://" + cwd,
+		"mem:":                         "mem:",
+		"s3://bucket/a/b/?region=xy-1": "s3://bucket/a/b?region=xy-1",
 	} {
 		s, err := storage.Open(t.Context(), url)
 		if err != nil {
@@ -60,8 +61,8 @@ func TestOpenBadURL(t *testing.T) {
 		"file:///a%zz":      "%zz",
 		"file:a%zz":         "%zz",
 		"file:~/store":      "whole path",
-		"s3://bucket/x":     "not available yet",
-		"s3:bucket":         "not available yet",
+		"s3:bucket":         "s3://bucket/prefix",
+		"s3://b":            "no bucket's name",
 		"mem:name":          `"mem:"`,
 		"gs://bucket":       `"gs"`,
 		"https://host/path": `"https"`,

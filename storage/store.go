@@ -8,12 +8,19 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"time"
 
 	"github.com/tenfold-ml/tenfold/storage/backend"
 )
 
+// probeTime bounds a probe. A store that is away for longer is worth waiting for in the
+// middle of a run, but not by those who only ask.
+const probeTime = 30 * time.Second
+
 // Probe checks that the store can be written to and read from, by doing it.
 func (s *Store) Probe(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, probeTime)
+	defer cancel()
 	key := "probe-" + rand.Text()
 	want := []byte("a store that answers\n")
 	if err := s.PutAll(ctx, key, want); err != nil {
@@ -24,7 +31,9 @@ func (s *Store) Probe(ctx context.Context) error {
 		err = fmt.Errorf("%w: %s does not hold what was written", ErrCorrupt, key)
 	}
 	// Nobody wants to find the probe, least of all after an error.
-	if e := s.b.Delete(context.WithoutCancel(ctx), key); err == nil {
+	clean, cancel := context.WithTimeout(context.WithoutCancel(ctx), probeTime/3)
+	defer cancel()
+	if e := s.b.Delete(clean, key); err == nil {
 		err = e
 	}
 	if err != nil {

@@ -22,23 +22,23 @@ const (
 )
 
 // testOneWinner has many commit one key at one moment, round after round.
-func testOneWinner(t *testing.T, b backend.Backend) {
-	rounds := make(chan int, winnerRounds)
-	for i := range winnerRounds {
-		rounds <- i
+func testOneWinner(t *testing.T, rounds int, b backend.Backend) {
+	todo := make(chan int, rounds)
+	for i := range rounds {
+		todo <- i
 	}
-	close(rounds)
+	close(todo)
 	var wg sync.WaitGroup
 	for range 4 { // rounds at a time: most of a round is waiting for the disk
 		wg.Go(func() {
-			for i := range rounds {
+			for i := range todo {
 				raceForKey(t, b, fmt.Sprintf("results/%d.json", i))
 			}
 		})
 	}
 	wg.Wait()
-	if n := len(list(t, b, "")); n != winnerRounds {
-		t.Errorf("after %d rounds there are %d objects", winnerRounds, n)
+	if n := len(list(t, b, "")); n != rounds {
+		t.Errorf("after %d rounds there are %d objects", rounds, n)
 	}
 }
 

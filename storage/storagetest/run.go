@@ -16,6 +16,14 @@ import (
 // and take some seconds where a write takes a millisecond.
 func Run(t *testing.T, open func(t *testing.T) backend.Backend) {
 	t.Helper()
+	RunRounds(t, winnerRounds, open)
+}
+
+// RunRounds is Run with another number of rounds in which many commit one key: 200 find a
+// backend that looks and then writes, and fewer do for one that is found sound and is
+// only slower here.
+func RunRounds(t *testing.T, rounds int, open func(t *testing.T) backend.Backend) {
+	t.Helper()
 	for _, test := range []struct {
 		name string
 		run  func(*testing.T, backend.Backend)
@@ -36,7 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) backend.Backend) {
 		{"a reader that fails leaves nothing", testFailingSource},
 		{"cancelled before", testCancelledBefore},
 		{"cancelled while writing", testCancelledWhileWriting},
-		{"one winner", testOneWinner},
+		{"one winner", func(t *testing.T, b backend.Backend) { testOneWinner(t, rounds, b) }},
 		{"late losers", testLateLosers},
 		{"no torn reads", testTornReads},
 		{"an open reader keeps its version", testOpenReader},
