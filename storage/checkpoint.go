@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"path"
 	"slices"
 	"strconv"
@@ -23,13 +24,14 @@ const checkpointVersion = 1
 // <epoch>.<step>-a<attempt>.json within an epoch, written last: with it the
 // checkpoint exists.
 type Checkpoint struct {
-	Version int             `json:"version"`
-	Trial   sweeps.TrialID  `json:"trial"`
-	Epoch   int             `json:"epoch"`         // epochs finished
-	Step    int             `json:"step,omitzero"` // steps done of the epoch after those
-	Attempt int             `json:"attempt"`
-	Weights sweeps.Artifact `json:"weights"` // safetensors
-	State   sweeps.Artifact `json:"state"`   // optimiser, schedule, step
+	Version int            `json:"version"`
+	Trial   sweeps.TrialID `json:"trial"`
+	Epoch   int            `json:"epoch"`         // epochs finished
+	Step    int            `json:"step,omitzero"` // steps done of the epoch after those
+	Attempt int            `json:"attempt"`
+	// Weights are safetensors, or a tar of all that a custom trainer has left.
+	Weights sweeps.Artifact `json:"weights"`
+	State   sweeps.Artifact `json:"state"` // optimiser, schedule, step; of a custom trainer its curve
 }
 
 // PutCheckpoint writes weights and state, then the record that makes them exist.
@@ -42,18 +44,36 @@ func (s *Store) PutCheckpoint(ctx context.Context, id sweeps.TrialID, epoch, att
 // PutCheckpointAt is PutCheckpoint for a checkpoint taken within an epoch: epoch
 // epochs are finished, and step steps of the next one are done.
 func (s *Store) PutCheckpointAt(ctx context.Context, id sweeps.TrialID, epoch, step, attempt int, weights, state []byte) (Checkpoint, error) {
-	if err := checkRun(id, attempt); err != nil {
+	return s.putCheckpoint(ctx, Checkpoint{Trial: id, Epoch: epoch, Step: step, Attempt: attempt}, state,
+		func(ctx context.Context, dir, name string) (sweeps.Artifact, error) {
+			return s.PutArtifact(ctx, dir, name, weightsExt, weights)
+		})
+}
+
+// PutCheckpointFiles is PutCheckpointAt for a trainer whose files mean nothing to us: a
+// tar of them takes the place of the weights. It is read as by [Store.PutArtifactFrom].
+func (s *Store) PutCheckpointFiles(ctx context.Context, id sweeps.TrialID, epoch, step, attempt int, files io.ReadSeeker, state []byte) (Checkpoint, error) {
+	return s.putCheckpoint(ctx, Checkpoint{Trial: id, Epoch: epoch, Step: step, Attempt: attempt}, state,
+		func(ctx context.Context, dir, name string) (sweeps.Artifact, error) {
+			return s.PutArtifactFrom(ctx, dir, name, filesExt, files)
+		})
+}
+
+// putCheckpoint writes what weights does, the state, and then the record.
+func (s *Store) putCheckpoint(ctx context.Context, c Checkpoint, state []byte,
+	weights func(ctx context.Context, dir, name string) (sweeps.Artifact, error)) (Checkpoint, error) {
+	if err := checkRun(c.Trial, c.Attempt); err != nil {
 		return Checkpoint{}, fmt.Errorf("checkpoint: %w", err)
 	}
-	if epoch < 0 || step < 0 {
-		return Checkpoint{}, fmt.Errorf("checkpoint: %w: trial %s: epoch %d, step %d", ErrInvalid, id, epoch, step)
+	if c.Epoch < 0 || c.Step < 0 {
+		return Checkpoint{}, fmt.Errorf("checkpoint: %w: trial %s: epoch %d, step %d", ErrInvalid, c.Trial, c.Epoch, c.Step)
 	}
-	c := Checkpoint{Version: checkpointVersion, Trial: id, Epoch: epoch, Step: step, Attempt: attempt}
+	c.Version = checkpointVersion
 	// Together, since each of them waits for the disk.
 	g, gctx := errgroup.WithContext(ctx)
-	dir, name := CheckpointDir(id), strconv.Itoa(epoch)
+	dir, name := CheckpointDir(c.Trial), strconv.Itoa(c.Epoch)
 	g.Go(func() (err error) {
-		c.Weights, err = s.PutArtifact(gctx, dir, name, weightsExt, weights)
+		c.Weights, err = weights(gctx, dir, name)
 		return err
 	})
 	g.Go(func() (err error) {
@@ -63,7 +83,7 @@ func (s *Store) PutCheckpointAt(ctx context.Context, id sweeps.TrialID, epoch, s
 	if err := g.Wait(); err != nil {
 		return Checkpoint{}, fmt.Errorf("checkpoint: %w", err)
 	}
-	key := CheckpointStepRecordKey(id, epoch, step, attempt)
+	key := CheckpointStepRecordKey(c.Trial, c.Epoch, c.Step, c.Attempt)
 	b, err := json.Marshal(c)
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("checkpoint %s: %w", key, err)
@@ -75,7 +95,7 @@ func (s *Store) PutCheckpointAt(ctx context.Context, id sweeps.TrialID, epoch, s
 	if created {
 		return c, nil
 	}
-	there, err := s.readRecord(ctx, id, key)
+	there, err := s.readRecord(ctx, c.Trial, key)
 	if err != nil {
 		return Checkpoint{}, fmt.Errorf("checkpoint: %w", err)
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"strings"
 	"testing"
 
@@ -239,4 +240,39 @@ func TestCheckpointDeletedWhileListed(t *testing.T) {
 	remove(t, s, c.State.Key)
 	doomed = []string{c.State.Key, storage.CheckpointRecordKey(trialA, 1, 1), c.Weights.Key}
 	wantCheckpoints(t, s, 0, kept)
+}
+
+// Files that mean nothing to us are a checkpoint like any other.
+func TestCheckpointFiles(t *testing.T) {
+	t.Parallel()
+	s := newStore()
+	c1, err := s.PutCheckpointFiles(t.Context(), trialA, 3, 0, 1, strings.NewReader("a tar"), []byte("state"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	c2, err := s.PutCheckpointFiles(t.Context(), trialA, 3, 20, 2, strings.NewReader("a tar"), []byte("state"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	wantCheckpoints(t, s, 0, c2, c1)
+	if want := storage.CheckpointDir(trialA) + "/3-" + c1.Weights.SHA256[:16] + ".tar"; c1.Weights.Key != want || c2.Weights != c1.Weights {
+		t.Errorf("files are at %s and %s, want %s", c1.Weights.Key, c2.Weights.Key, want)
+	}
+	if _, err := s.PutCheckpointFiles(t.Context(), trialA, 3, 0, 1, strings.NewReader("other"), []byte("state")); !errors.Is(err, storage.ErrInvalid) {
+		t.Errorf("other files for the same record: %v, want ErrInvalid", err)
+	}
+	var got strings.Builder
+	if err := s.CopyArtifact(t.Context(), c1.Weights, &got); err != nil || got.String() != "a tar" {
+		t.Errorf("CopyArtifact = %q, %v", got.String(), err)
+	}
+	for damage, says := range map[string]string{"a ta": "it has 4 bytes, not 5", "a tar!": "more than its 5 bytes", "b tar": "its SHA-256 is"} {
+		put(t, s, c1.Weights.Key, []byte(damage))
+		if err := s.CopyArtifact(t.Context(), c1.Weights, io.Discard); !errors.Is(err, storage.ErrCorrupt) || !strings.Contains(err.Error(), says) {
+			t.Errorf("%q: %v, want %q", damage, err, says)
+		}
+	}
+	put(t, s, c1.Weights.Key, []byte("a ta"))
+	if _, err := s.PutArtifactFrom(t.Context(), storage.CheckpointDir(trialA), "3", "tar", strings.NewReader("a tar")); !errors.Is(err, storage.ErrCorrupt) {
+		t.Errorf("over a damaged one: %v, want ErrCorrupt", err)
+	}
 }

@@ -113,9 +113,10 @@ func ArtifactKey(dir, name, ext, sum string) string {
 	return key
 }
 
-// Extensions of a checkpoint's two artifacts.
+// Extensions of a checkpoint's two artifacts; filesExt is a custom trainer's weights'.
 const (
 	weightsExt = "safetensors"
+	filesExt   = "tar"
 	stateExt   = "state"
 )
 
@@ -125,7 +126,7 @@ func parseCheckpointArtifact(name string) (epoch int, ok bool) {
 	stem, ext, _ := strings.Cut(name, ".")
 	e, hash, _ := strings.Cut(stem, "-")
 	epoch, ok = parseDecimal(e)
-	return epoch, ok && (ext == weightsExt || ext == stateExt) && len(hash) == hashDigits && isHex(hash)
+	return epoch, ok && (ext == weightsExt || ext == filesExt || ext == stateExt) && len(hash) == hashDigits && isHex(hash)
 }
 
 // parseDecimal reads what strconv.Itoa writes for numbers that are not negative,

@@ -139,7 +139,7 @@ func prune(ctx context.Context, store *storage.Store, id sweeps.TrialID, candida
 		if err != nil {
 			return fmt.Errorf("listing checkpoints: %w", err)
 		}
-		if ext := path.Ext(o.Key); (ext == ".safetensors" || ext == ".state") && candidate(o.Key) && !used[o.Key] {
+		if ext := path.Ext(o.Key); (ext == ".safetensors" || ext == ".tar" || ext == ".state") && candidate(o.Key) && !used[o.Key] {
 			doomed = append(doomed, o.Key)
 		}
 	}
