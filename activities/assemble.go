@@ -59,9 +59,14 @@ func (a *Activities) assemble(ctx context.Context, in contract.AssembleInput) (c
 		Members: members,
 	}
 	if in.Prepare.Dataset != "" {
-		if input.Labels, err = a.labels(ctx, in); err != nil {
-			return contract.AssembleOutput{}, err
-		}
+		input.Labels, err = a.labels(ctx, in)
+	} else {
+		input.Labels, err = a.ownLabels(ctx, members)
+	}
+	if err != nil {
+		return contract.AssembleOutput{}, err
+	}
+	if input.Labels != nil {
 		if input.Predictions, err = a.predictions(ctx, members, input.Labels); err != nil {
 			return contract.AssembleOutput{}, err
 		}

@@ -83,7 +83,7 @@ func checkResult(r sweeps.Result) error {
 	if r.ValidationError > 1 && !r.Values {
 		return fail("validation_error is %v, not in [0, 1]", r.ValidationError)
 	}
-	for _, a := range []sweeps.Artifact{r.Checkpoint, r.ValidationPredictions, r.TestPredictions} {
+	for _, a := range []sweeps.Artifact{r.Checkpoint, r.ValidationPredictions, r.TestPredictions, r.ValidationLabels, r.TestLabels} {
 		if a == (sweeps.Artifact{}) {
 			continue
 		}

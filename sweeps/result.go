@@ -72,6 +72,10 @@ type Result struct {
 	// labels of a case, classes], whose rows are probabilities, or [cases, values].
 	ValidationPredictions Artifact `json:"validation_predictions,omitzero"`
 	TestPredictions       Artifact `json:"test_predictions,omitzero"`
+	// Labels of a custom trainer's own data, in the order of the predictions: .npy files,
+	// int32 of shape [cases] or [cases, labels of a case], or float32 [cases, values].
+	ValidationLabels Artifact `json:"validation_labels,omitzero"`
+	TestLabels       Artifact `json:"test_labels,omitzero"`
 	// Weights counts the trainable numbers of the network.
 	Weights int `json:"weights,omitzero"`
 	// Engine says what computed it: backend, BLAS and threads.

@@ -16,6 +16,12 @@ const TopKStrategy = "top_k"
 // decide a few ties differently, while predictions of other cases are off by much.
 func tolerance(labels int) float64 { return max(0.002, 1.5/float64(max(labels, 1))) }
 
+// Agree says whether a validation error that was computed from predictions, for so many
+// labels or values, may be that of the committed result.
+func Agree(computed, committed float64, labels int) bool {
+	return math.Abs(computed-committed) <= tolerance(labels)*max(computed, 1)
+}
+
 // Candidate is a finished trial that may become a member.
 type Candidate struct {
 	sweeps.Scored
@@ -27,6 +33,11 @@ type Candidate struct {
 	Checkpoint            sweeps.Artifact
 	ValidationPredictions sweeps.Artifact
 	TestPredictions       sweeps.Artifact
+	// Labels that the trial has left itself, of values if Values is set; zero where they
+	// are the data set's.
+	Values           bool
+	ValidationLabels sweeps.Artifact
+	TestLabels       sweeps.Artifact
 }
 
 // NewCandidate makes a candidate of a trial and its committed result.
@@ -40,6 +51,9 @@ func NewCandidate(r sweeps.Result, seed uint64, settings []sweeps.Setting) Candi
 		Checkpoint:            r.Checkpoint,
 		ValidationPredictions: r.ValidationPredictions,
 		TestPredictions:       r.TestPredictions,
+		Values:                r.Values,
+		ValidationLabels:      r.ValidationLabels,
+		TestLabels:            r.TestLabels,
 	}
 }
 
@@ -234,7 +248,7 @@ func (m *Manifest) measure(labels Labels, predictions map[sweeps.TrialID]Predict
 		if err != nil {
 			return nil, err
 		}
-		if math.Abs(v.Error-x.ValidationError) > tolerance(labels.validation().asked())*max(v.Error, 1) {
+		if !Agree(v.Error, x.ValidationError, labels.validation().asked()) {
 			return nil, &MemberError{Trial: x.Trial, Part: "validation predictions", Err: &MismatchError{Committed: x.ValidationError, Computed: v.Error}}
 		}
 		t, err := checkedMeasure(x.Trial, "test predictions", p.Test, labels.test())

@@ -115,3 +115,52 @@ func (a array) number(i int) float64 {
 	}
 	return a.numbers[i]
 }
+
+// ReadNPY reads a .npy file of real numbers in C order: its shape, and its numbers, the
+// last axis fastest. What is wrong is an [*Error] that name begins.
+func ReadNPY(name string, b []byte) (shape []int, numbers []float64, err error) {
+	a, err := parseNPY(name, b)
+	if err != nil {
+		return nil, nil, err
+	}
+	if a.bytes != nil {
+		a.numbers = make([]float64, len(a.bytes))
+		for i := range a.numbers {
+			a.numbers[i] = float64(a.bytes[i])
+		}
+	}
+	return a.dims, a.numbers, nil
+}
+
+// EncodeNPY writes a .npy file, version 1.0, of float32 or int32, little-endian and in C
+// order, of one or two dimensions. The bytes are a function of the arguments, unlike
+// what libraries promise, since such files are stored under their hash.
+func EncodeNPY[T float32 | int32](shape []int, values []T) []byte {
+	const prefix = 10 // magic, version, length of the header
+	descr := "<f4"
+	if _, whole := any(values).([]int32); whole {
+		descr = "<i4"
+	}
+	axes := strconv.Itoa(shape[0]) + ","
+	if len(shape) == 2 {
+		axes += " " + strconv.Itoa(shape[1])
+	}
+	header := "{'descr': '" + descr + "', 'fortran_order': False, 'shape': (" + axes + "), }"
+	// The array begins at a multiple of 64 and the header ends in a newline.
+	header += strings.Repeat(" ", (64-(prefix+len(header)+1)%64)%64) + "\n"
+	out := make([]byte, 0, prefix+len(header)+4*len(values))
+	out = append(out, "\x93NUMPY\x01\x00"...)
+	out = binary.LittleEndian.AppendUint16(out, uint16(len(header)))
+	out = append(out, header...)
+	switch values := any(values).(type) {
+	case []float32:
+		for _, v := range values {
+			out = binary.LittleEndian.AppendUint32(out, math.Float32bits(v))
+		}
+	case []int32:
+		for _, v := range values {
+			out = binary.LittleEndian.AppendUint32(out, uint32(v))
+		}
+	}
+	return out
+}
