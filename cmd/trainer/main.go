@@ -25,10 +25,13 @@ func Main(args []string, stdout, stderr io.Writer) int {
 	root := newRoot(stdout, stderr)
 	root.SetArgs(args)
 	err := root.ExecuteContext(ctx)
-	if err != nil {
+	if err != nil && !saidByCommand(err) {
 		// One line, whatever it is: a launcher shows the last one.
 		line := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
 		_, _ = fmt.Fprintln(stderr, "trainer: "+line)
+	}
+	if code, ok := commandCode(err); ok {
+		return code
 	}
 	return trainer.ExitCode(err)
 }

@@ -42,7 +42,7 @@ Exit codes:
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usageError("%w; see %s --help", err, cmd.CommandPath())
 	})
-	root.AddCommand(newTrain(stdout, stderr), newGradcheck(stdout), newData(stdout), newVersion(stdout))
+	root.AddCommand(newTrain(stdout, stderr), newExec(stdout, stderr), newGradcheck(stdout), newData(stdout), newVersion(stdout))
 	strict(root)
 	return root
 }

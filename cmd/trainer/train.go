@@ -117,7 +117,7 @@ ends it at once.`,
 func fromEnvironment(cmd *cobra.Command) error {
 	for _, e := range environment {
 		value := os.Getenv(e.variable)
-		if value == "" || cmd.Flags().Changed(e.flag) {
+		if value == "" || cmd.Flags().Lookup(e.flag) == nil || cmd.Flags().Changed(e.flag) {
 			continue
 		}
 		// What a launcher says about its trial is not about a file's.
