@@ -5,8 +5,8 @@
 //
 // Start reading at [Activities], then train.go for the one that matters most.
 // Where trainers run is behind [Launcher]: activities/local starts child
-// processes, activities/simulated calls functions, and activities/launchertest
-// is what every launcher has to pass.
+// processes, activities/nomad registers jobs, activities/simulated calls functions,
+// and activities/launchertest is what every launcher has to pass.
 package activities
 
 import (
@@ -26,8 +26,8 @@ import (
 type Options struct {
 	// Store is where everything goes; required.
 	Store *storage.Store
-	// Launcher runs the trainers; required. It is not closed here.
-	Launcher Launcher
+	// Launchers run the trainers; required. They are not closed here.
+	Launchers Launchers
 	// TrainerPath is the built-in trainer's binary; needed for specs that name
 	// no trainer of their own.
 	TrainerPath string
@@ -49,8 +49,8 @@ type Activities struct{ Options }
 
 // New checks the options and fills in defaults.
 func New(opts Options) (*Activities, error) {
-	if opts.Store == nil || opts.Launcher == nil {
-		return nil, errors.New("activities need a store and a launcher")
+	if opts.Store == nil || opts.Launchers == nil {
+		return nil, errors.New("activities need a store and launchers")
 	}
 	if opts.Cores <= 0 {
 		opts.Cores = runtime.GOMAXPROCS(0)

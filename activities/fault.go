@@ -36,10 +36,20 @@ func (a *Activities) classified(doing string, err error) error {
 	case errors.Is(err, backend.ErrPermission):
 		err = fmt.Errorf("%s: no permission for the store %s: %w", doing, a.Store.URL(), err)
 	case errors.As(err, &mine), errors.As(err, &bad), errors.As(err, &member),
+		errors.Is(err, ErrUnplaceable), errors.Is(err, ErrDenied),
 		errors.Is(err, data.ErrConfig), errors.Is(err, storage.ErrCorrupt), errors.Is(err, storage.ErrInvalid):
 		err = fmt.Errorf("%s: %w", doing, err)
 	default:
 		return fmt.Errorf("%s: %w", doing, err)
 	}
 	return temporal.NewNonRetryableApplicationError(contract.OneLine(err.Error()), contract.UserError, nil)
+}
+
+// denied is the error of a Train activity that makes the sweep pause.
+func denied(doing string, err error) error {
+	return temporal.NewNonRetryableApplicationError(deniedMessage(doing, err), contract.Denied, nil)
+}
+
+func deniedMessage(doing string, err error) string {
+	return contract.OneLine(fmt.Sprintf("%s: %v; resume the sweep when that is settled", doing, err))
 }

@@ -30,13 +30,13 @@ const maxHashed = 256 << 20
 // and by what is in the program and in those of its arguments that name files.
 // Where these lie does not matter. A program that cannot be read adds nothing:
 // that it cannot be started is for its trials to find out.
-func (a *Activities) customTrainer(ctx context.Context, sweep string, command []string) (string, error) {
+func (a *Activities) customTrainer(ctx context.Context, launcher Launcher, sweep string, command []string) (string, error) {
 	spelt, err := sweeps.CanonicalJSON(command)
 	if err != nil {
 		return "", fault{err}
 	}
 	located := command
-	if l, ok := a.Launcher.(Locator); ok {
+	if l, ok := launcher.(Locator); ok {
 		if located, err = l.Locate(ctx, sweep, command); err != nil {
 			return "", fmt.Errorf("find the trainer: %w", err)
 		}

@@ -14,6 +14,12 @@ var (
 	ErrNoJob = errors.New("no such job")
 	// ErrClosed says that a launcher has been closed and takes no more jobs.
 	ErrClosed = errors.New("launcher is closed")
+	// ErrDenied says that a launcher's cluster refuses access: a 403, an expired token.
+	// It is wrapped with what to do about it, and without any secret.
+	ErrDenied = errors.New("access denied")
+	// ErrUnplaceable says that a job can never be placed on any machine that there
+	// is. It is wrapped with what is missing.
+	ErrUnplaceable = errors.New("no machine fits")
 )
 
 // JobKey names what a job trains. At most one job of a key runs at a time; its
@@ -31,11 +37,13 @@ type Job struct {
 	// Command and its environment (TENFOLD_*), on top of the launcher's own.
 	Command []string
 	Env     map[string]string
-	// Cores that the job occupies, at least 1: a launcher sets its trainer's
-	// threads to it.
+	// Cores that the job occupies: a launcher sets its trainer's threads to it. On
+	// this machine it is at least 1; for a cluster 0 says that the spec leaves it open.
 	Cores int
 	// MemoryBytes is a hint for placement; 0 says nothing.
 	MemoryBytes int64
+	// GPUs that the job needs. A launcher that has none to give refuses such a job.
+	GPUs int
 }
 
 // JobState is how far a job has got.
@@ -78,8 +86,9 @@ type Exit struct {
 }
 
 // Launcher runs trainers somewhere. Every method is idempotent and safe for
-// concurrent use. The implementations are activities/local (child processes)
-// and activities/simulated (for tests); all pass activities/launchertest.
+// concurrent use, and fails with ErrDenied where it is refused access. The
+// implementations are activities/local (child processes), activities/nomad (jobs on a
+// cluster) and activities/simulated (for tests); all pass activities/launchertest.
 type Launcher interface {
 	// Launch starts the job unless one of its key is queued or running, whose
 	// attempt it then returns instead of job.Attempt. It does not wait for a
@@ -100,6 +109,15 @@ type Launcher interface {
 	Stop(ctx context.Context, key JobKey) error
 	// Logs copies what is kept of the standard error of the latest job of key.
 	Logs(ctx context.Context, key JobKey, w io.Writer) error
-	// Close stops every job as Stop does and returns when none is left.
+	// Close stops every job as Stop does and returns when none is left. One whose
+	// jobs belong to a cluster lets them go on, and only detaches.
 	Close(ctx context.Context) error
+}
+
+// Checker is what a [Launcher] implements in addition if it can tell before a sweep
+// starts whether its jobs can be placed.
+type Checker interface {
+	// Check returns an ErrUnplaceable if a job like this one could never be placed. That
+	// it would have to wait for room is no error.
+	Check(ctx context.Context, job Job) error
 }

@@ -15,16 +15,24 @@ import (
 // it would bring the whole of Gorgonia into every worker.
 const builtinTrainer = "tenfold/1"
 
-// Prepare probes the store, imports the data set into it, and writes down what
-// the sweep is going to do. It may be repeated.
+// Prepare probes the store, imports the data set into it, asks whether there is a
+// place for trials like these, and writes down what the sweep is going to do. It may
+// be repeated.
 func (a *Activities) Prepare(ctx context.Context, in contract.PrepareInput) (contract.PrepareOutput, error) {
 	defer a.beat(ctx).stop()
 	if err := a.Store.Probe(ctx); err != nil {
 		return contract.PrepareOutput{}, a.classified("use the store", err)
 	}
-	out, err := a.identify(ctx, in)
+	launcher, err := a.launcher(in.Spec.Launcher)
+	if err != nil {
+		return contract.PrepareOutput{}, a.classified("find the launcher", fault{err})
+	}
+	out, err := a.identify(ctx, launcher, in)
 	if err != nil {
 		return contract.PrepareOutput{}, err
+	}
+	if err := a.checkPlaces(ctx, launcher, in, out); err != nil {
+		return contract.PrepareOutput{}, a.classified("find a place for the trials", err)
 	}
 	if err := a.writeSpec(ctx, in.Sweep, in.Spec, out); err != nil {
 		return contract.PrepareOutput{}, a.classified("save the sweep's plan", err)
@@ -33,9 +41,9 @@ func (a *Activities) Prepare(ctx context.Context, in contract.PrepareInput) (con
 }
 
 // identify finds out what trial IDs depend on besides the spec.
-func (a *Activities) identify(ctx context.Context, in contract.PrepareInput) (out contract.PrepareOutput, err error) {
+func (a *Activities) identify(ctx context.Context, launcher Launcher, in contract.PrepareInput) (out contract.PrepareOutput, err error) {
 	if command := in.Spec.Trainer.Command; len(command) > 0 {
-		out.Trainer, err = a.customTrainer(ctx, in.Sweep, command)
+		out.Trainer, err = a.customTrainer(ctx, launcher, in.Sweep, command)
 		return out, a.classified("name the trainer", err)
 	}
 	if out.Dataset, err = data.Import(ctx, a.Store, in.Spec.Data, a.Source); err != nil {
@@ -43,6 +51,32 @@ func (a *Activities) identify(ctx context.Context, in contract.PrepareInput) (ou
 	}
 	out.Trainer = builtinTrainer
 	return out, nil
+}
+
+// checkPlaces asks a launcher that can tell whether trials of the sweep can be
+// placed. They all need the same, so it asks for the first.
+func (a *Activities) checkPlaces(ctx context.Context, launcher Launcher, in contract.PrepareInput, prepared contract.PrepareOutput) error {
+	checker, ok := launcher.(Checker)
+	if !ok {
+		return nil
+	}
+	plan, err := sweeps.NewPlan(in.Spec, prepared.Dataset, prepared.Trainer)
+	if err != nil {
+		return fault{err}
+	}
+	id, trial, err := plan.Trial(0)
+	if err != nil {
+		return fault{err}
+	}
+	job, err := a.job(contract.TrainInput{
+		Sweep: in.Sweep, ID: id, Trial: trial, Epochs: trial.Config.Train.Epochs, Attempt: 1,
+		Command: in.Spec.Trainer.Command, Resources: in.Spec.Resources, Parallelism: in.Spec.Parallelism,
+		Launcher: in.Spec.Launcher,
+	})
+	if err != nil {
+		return fault{err}
+	}
+	return checker.Check(ctx, job)
 }
 
 // planVersion is the version of plan.json.

@@ -69,7 +69,7 @@ func (s *stage) rebuild(l activities.Launcher) {
 	s.t.Helper()
 	var err error
 	s.acts, err = activities.New(activities.Options{
-		Store: s.store, Launcher: l, TrainerPath: "/bin/trainer", Cores: 4, Heartbeat: 5 * time.Millisecond,
+		Store: s.store, Launchers: activities.One(l), TrainerPath: "/bin/trainer", Cores: 4, Heartbeat: 5 * time.Millisecond,
 	})
 	if err != nil {
 		s.t.Fatal(err)

@@ -20,9 +20,10 @@ import (
 // therefore all the same case.
 //
 // Whatever happens to a trainer is an outcome. Errors are returned when ctx ends or
-// the worker stops, and the job goes on then, since killing is Stop's; and when the
+// the worker stops, and the job goes on then, since killing is Stop's; when the
 // store is full or refuses, which no retry of this trial or another one helps
-// against. That one is of type contract.UserError, and ends the sweep.
+// against: that one is of type contract.UserError, and ends the sweep; and when the
+// launcher may not be used, of type contract.Denied, which pauses it.
 func (a *Activities) Train(ctx context.Context, in contract.TrainInput) (contract.TrainOutput, error) {
 	beat := a.beat(ctx, contract.Progress{ID: in.ID, Attempt: in.Attempt, Phase: contract.PhaseQueued, Epochs: in.Epochs})
 	defer beat.stop()
@@ -41,14 +42,19 @@ func (a *Activities) Train(ctx context.Context, in contract.TrainInput) (contrac
 	if err := a.Store.PutTrial(ctx, in.ID, in.Trial); err != nil {
 		return a.infra(ctx, "save the trial's configuration", err)
 	}
-	attempt, err := a.Launcher.Launch(ctx, job)
+	launcher, err := a.launcher(in.Launcher)
+	if err != nil {
+		return contract.TrainOutput{}, denied("launch the trainer", err)
+	}
+	attempt, err := launcher.Launch(ctx, job)
 	if err != nil {
 		return a.infra(ctx, "launch the trainer", err)
 	}
-	end, err := a.watch(ctx, in, attempt, beat)
+	end, err := a.watch(ctx, launcher, in, attempt, beat)
 	if err != nil {
 		return contract.TrainOutput{}, err
 	}
+	a.keepLog(ctx, launcher, job.Key, attempt)
 	// The result is the truth, however the trainer ended and whichever attempt
 	// committed it.
 	out, committed, err = a.committed(ctx, in)
@@ -56,6 +62,9 @@ func (a *Activities) Train(ctx context.Context, in contract.TrainInput) (contrac
 		return a.infra(ctx, "read the trial's result", err)
 	}
 	if !committed {
+		if errors.Is(end.failed, ErrDenied) {
+			return a.infra(ctx, "watch the trainer", end.failed)
+		}
 		if out = classify(end); out.Outcome == sweeps.OutcomeInfra {
 			if err := a.unusable(ctx, end.exit); err != nil {
 				return contract.TrainOutput{}, err
@@ -95,7 +104,7 @@ func (a *Activities) job(in contract.TrainInput) (Job, error) {
 		command = []string{a.TrainerPath, "train"}
 	}
 	cores := in.Resources.CPU
-	if cores <= 0 {
+	if cores <= 0 && in.Launcher.Kind != sweeps.NomadLauncher { // this machine's, to be shared
 		cores = max(1, a.Cores/max(1, min(in.Parallelism, a.Cores)))
 	}
 	return Job{
@@ -110,6 +119,7 @@ func (a *Activities) job(in contract.TrainInput) (Job, error) {
 		},
 		Cores:       cores,
 		MemoryBytes: int64(in.Resources.Memory),
+		GPUs:        in.Resources.GPUs,
 	}, nil
 }
 
@@ -120,6 +130,12 @@ func (a *Activities) infra(ctx context.Context, doing string, err error) (contra
 	}
 	if err := a.refusal(err); err != nil {
 		return contract.TrainOutput{}, err
+	}
+	switch {
+	case errors.Is(err, ErrDenied):
+		return contract.TrainOutput{}, denied(doing, err)
+	case errors.Is(err, ErrUnplaceable):
+		return contract.TrainOutput{Outcome: sweeps.OutcomeUserError, Message: contract.OneLine(fmt.Sprintf("%s: %v", doing, err))}, nil
 	}
 	return contract.TrainOutput{Outcome: sweeps.OutcomeInfra, Message: contract.OneLine(fmt.Sprintf("%s: %v", doing, err))}, nil
 }

@@ -29,7 +29,7 @@ type end struct {
 
 // watch follows a job to its end, tells of it in heartbeats, and kills it when it
 // is silent for too long. It returns an error when ctx ends or the worker stops.
-func (a *Activities) watch(ctx context.Context, in contract.TrainInput, attempt int, beat *pulse) (end, error) {
+func (a *Activities) watch(ctx context.Context, launcher Launcher, in contract.TrainInput, attempt int, beat *pulse) (end, error) {
 	key := JobKey{Sweep: in.Sweep, Trial: in.ID, Epochs: in.Epochs}
 	progress := contract.Progress{ID: in.ID, Attempt: attempt, Phase: contract.PhaseQueued, Epochs: in.Epochs}
 	if attempt != in.Attempt {
@@ -43,7 +43,7 @@ func (a *Activities) watch(ctx context.Context, in contract.TrainInput, attempt 
 	watchCtx, cancel := context.WithCancel(ctx)
 	updates, over := make(chan JobUpdate), make(chan ended, 1)
 	go func() {
-		exit, err := a.Launcher.Watch(watchCtx, key, func(u JobUpdate) {
+		exit, err := launcher.Watch(watchCtx, key, func(u JobUpdate) {
 			select {
 			case updates <- u:
 			case <-watchCtx.Done():
@@ -79,7 +79,7 @@ func (a *Activities) watch(ctx context.Context, in contract.TrainInput, attempt 
 			}
 		case <-silence.C:
 			e.hung = limit
-			if err := a.Launcher.Stop(ctx, key); err != nil {
+			if err := launcher.Stop(ctx, key); err != nil {
 				if ctx.Err() != nil {
 					return end{}, ctx.Err()
 				}

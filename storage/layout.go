@@ -77,6 +77,14 @@ func MetricsKey(id sweeps.TrialID, attempt int) string {
 	return path.Join(TrialDir(id), "metrics", "a"+strconv.Itoa(attempt)+".jsonl")
 }
 
+// LogDir is the prefix of what a trial's runs printed on standard error.
+func LogDir(id sweeps.TrialID) string { return path.Join(TrialDir(id), "logs") }
+
+// LogKey is where the end of a run's standard error is kept.
+func LogKey(id sweeps.TrialID, name LogName) string {
+	return path.Join(LogDir(id), name.Sweep+"-a"+strconv.Itoa(name.Attempt)+".txt")
+}
+
 // PredictionsDir is the prefix of the predictions that a trial makes after its
 // budget of epochs.
 func PredictionsDir(id sweeps.TrialID, epochs int) string {

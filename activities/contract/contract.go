@@ -46,12 +46,15 @@ type TrainInput struct {
 	// NoProgressSeconds is how long a trainer may be silent before it is
 	// killed as hanging.
 	NoProgressSeconds int `json:"no_progress_seconds"`
+	// Launcher says where it runs; zero, as in histories that are older than this
+	// field, means locally.
+	Launcher sweeps.Launcher `json:"launcher,omitzero"`
 }
 
 // TrainOutput is how the run ended. Whatever goes wrong with a trainer is an
 // outcome; an activity error means that the activity itself did not get to an
 // end or, with the type [UserError], that no run of the sweep can: the store is
-// full or refuses, and the sweep has to end.
+// full or refuses, and the sweep has to end. With the type [Denied] it has to pause.
 type TrainOutput struct {
 	Outcome         sweeps.Outcome `json:"outcome"`
 	ValidationError float64        `json:"validation_error"`
@@ -65,7 +68,7 @@ type Phase string
 
 // The phases, in their order.
 const (
-	PhaseQueued   Phase = "queued"   // waits for a free core
+	PhaseQueued   Phase = "queued"   // waits for a place: a free core, a node
 	PhaseStarting Phase = "starting" // the process is up and has not reported yet
 	PhaseTraining Phase = "training"
 )
@@ -85,6 +88,8 @@ type StopInput struct {
 	Sweep  string         `json:"sweep"`
 	ID     sweeps.TrialID `json:"id"`
 	Epochs int            `json:"epochs"`
+	// Launcher says where it runs; zero means locally.
+	Launcher sweeps.Launcher `json:"launcher,omitzero"`
 }
 
 // AssembleInput asks for the ensemble of a sweep whose runs have all ended.

@@ -10,6 +10,11 @@ const (
 	// in good order, or of which somebody knows that it is gone. The run counts
 	// as lost; its job goes on if the launcher does.
 	Detached = "Detached"
+	// Denied is the type of the error of a Train or Stop activity whose launcher may
+	// not be used: the cluster refuses access, a token has expired, the worker has
+	// none of that kind. It is no fault of the run's, which counts as lost and may go
+	// on; the sweep pauses until somebody resumes it.
+	Denied = "Denied"
 )
 
 // Exit codes of the trainer's contract; all others, and signals, count as the

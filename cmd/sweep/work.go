@@ -18,6 +18,7 @@ import (
 	"github.com/tenfold-ml/tenfold/activities/local"
 	"github.com/tenfold-ml/tenfold/internal/workdir"
 	"github.com/tenfold-ml/tenfold/storage"
+	"github.com/tenfold-ml/tenfold/sweeps"
 	"github.com/tenfold-ml/tenfold/trainer/data"
 	"github.com/tenfold-ml/tenfold/workflows"
 )
@@ -80,7 +81,7 @@ func newCrew(home workdir.Dir, conn *connection, store *storage.Store, trainer s
 	}
 	acts, err := activities.New(activities.Options{
 		Store:       store,
-		Launcher:    hereLauncher{launcher, conn, home, l},
+		Launchers:   launchers{hereLauncher{launcher, conn, home, l}},
 		TrainerPath: trainer,
 		Source:      data.SourceFromEnv(),
 		Log:         l.own,
@@ -158,6 +159,17 @@ func (c *crew) close() error {
 	}
 	c.workers = nil
 	return err
+}
+
+// launchers are those of this process.
+type launchers struct{ local activities.Launcher }
+
+// For implements activities.Launchers.
+func (l launchers) For(spec sweeps.Launcher) (activities.Launcher, error) {
+	if spec.Kind != sweeps.LocalLauncher {
+		return nil, fmt.Errorf("the spec says launcher.kind: %s, and this worker has none of that kind", spec.Kind)
+	}
+	return l.local, nil
 }
 
 // hereLauncher adds to the local launcher what only this program knows: where the

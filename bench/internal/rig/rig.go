@@ -80,7 +80,7 @@ func Start(ctx context.Context, o Options) (_ *Rig, err error) {
 	if r.launcher, err = o.Launcher(r.Store); err != nil {
 		return nil, err
 	}
-	if r.acts, err = activities.New(activities.Options{Store: r.Store, Launcher: r.launcher}); err != nil {
+	if r.acts, err = activities.New(activities.Options{Store: r.Store, Launchers: activities.One(r.launcher)}); err != nil {
 		return nil, err
 	}
 	r.Server, err = devserver.Start(ctx, devserver.Options{
