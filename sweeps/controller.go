@@ -65,6 +65,9 @@ type RunEnded struct {
 	ValidationError float64
 	// Message says in one line what went wrong, for the others.
 	Message string
+	// Excused says of a lost run that it is not counted: it never had a chance, and
+	// whoever reports it sees to it that it is not tried again for ever.
+	Excused bool
 }
 
 // Paused stops further launches; what runs goes on.

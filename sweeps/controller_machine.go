@@ -190,7 +190,7 @@ func (c *Controller) runEnded(e RunEnded) {
 	if c.stopping != "" {
 		return // it was killed: how it ended says nothing about the trial
 	}
-	if c.mayRetry(t, e.Outcome) {
+	if c.mayRetry(t, e) {
 		heap.Push(&c.retry, i)
 		return
 	}
@@ -207,14 +207,17 @@ func (c *Controller) runEnded(e RunEnded) {
 
 // mayRetry counts a run that ended without a result, and says whether the trial
 // may have another; if so, the trial's backoff is set.
-func (c *Controller) mayRetry(t *openTrial, o Outcome) bool {
-	switch o {
+func (c *Controller) mayRetry(t *openTrial, e RunEnded) bool {
+	switch e.Outcome {
 	case OutcomePreempted, OutcomeLost:
-		t.preempted++
 		t.backoff = 0
-		if o == OutcomeLost {
+		if e.Outcome == OutcomeLost {
 			t.backoff = lostBackoff
+			if e.Excused {
+				return true
+			}
 		}
+		t.preempted++
 		return t.preempted <= c.set.Retries.Preempted
 	case OutcomeUserError:
 		t.user++

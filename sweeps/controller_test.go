@@ -135,6 +135,26 @@ func TestBackoffAndRetriesByCause(t *testing.T) {
 	}
 }
 
+// A run that never had a chance is launched again, however often that happens.
+func TestExcusedRunsAreNotCounted(t *testing.T) {
+	t.Parallel()
+	c := sweeps.NewController(sweeps.ControllerSettings{Trials: 1, Parallelism: 1, Retries: sweeps.Retries{Preempted: 1}})
+	c.Next()
+	for n := range 5 {
+		e := ended(0, n+1, sweeps.OutcomeLost)
+		e.Excused = true
+		c.Handle(e)
+		wantNext(t, c, fmt.Sprintf("launch 0#%d +1s", n+2))
+	}
+	for n := range 2 {
+		c.Handle(ended(0, 6+n, sweeps.OutcomeLost))
+		c.Next()
+	}
+	if got, want := c.Counts(), (sweeps.Counts{Failed: 1, Retries: 6}); got != want {
+		t.Errorf("%+v, want %+v", got, want)
+	}
+}
+
 func TestPauseHoldsLaunchesBackAndLetsRunsGoOn(t *testing.T) {
 	t.Parallel()
 	set := sweeps.ControllerSettings{Trials: 3, Parallelism: 2, Retries: sweeps.Retries{Preempted: 1}}

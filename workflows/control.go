@@ -81,6 +81,7 @@ func (s *sweep) pause() {
 }
 
 func (s *sweep) resume() {
+	s.resumed++
 	s.setPaused(false, sweeps.Resumed{})
 }
 

@@ -67,6 +67,75 @@ func TestPauseAndResume(t *testing.T) {
 	}
 }
 
+// TestDenied has a token expire with runs in flight, and somebody renew it.
+func TestDenied(t *testing.T) {
+	t.Parallel()
+	w := &world{}
+	w.train = func(_ context.Context, in contract.TrainInput) (contract.TrainOutput, error) {
+		if in.Attempt <= 2 && in.Trial.Config.Seed <= 3 {
+			return contract.TrainOutput{}, temporal.NewNonRetryableApplicationError("launch the trainer: 403", contract.Denied, nil)
+		}
+		return completed(in), nil
+	}
+	s := spec(5)
+	s.Launcher = sweeps.Launcher{Kind: sweeps.NomadLauncher, Nomad: sweeps.Nomad{Driver: "exec"}}
+	s.Retries = sweeps.Retries{} // none is burnt
+	env := environment(t, w)
+	for i := range 2 {
+		env.RegisterDelayedCallback(func() {
+			got := status(t, env)
+			if got.Phase != workflows.PhasePaused || got.Message != "launch the trainer: 403" || got.Counts.Pending != 5 {
+				t.Errorf("pause %d: %+v", i+1, got)
+			}
+			if n := len(w.seeds()); n != 3*(i+1) {
+				t.Errorf("pause %d: %d runs were launched", i+1, n)
+			}
+			update(env, workflows.ResumeUpdate, accepted(t, workflows.PhaseRunning))
+		}, time.Duration(i+1)*time.Hour)
+	}
+	env.ExecuteWorkflow(workflows.SweepWorkflow, input(s))
+	if out := finish(t, env); out.Verdict != sweeps.VerdictFinished || out.Counts.Completed != 5 || out.Counts.Failed != 0 {
+		t.Errorf("got %+v", out)
+	}
+	if got := w.attempts(1); !slices.Equal(got, []int{1, 2, 3}) {
+		t.Errorf("attempts %v", got)
+	}
+	if got := w.trained[0].Launcher; got.Kind != s.Launcher.Kind || got.Nomad.Driver != "exec" {
+		t.Errorf("Train was told of the launcher %+v", got)
+	}
+}
+
+// TestDeniedBeforeTheSweepWasResumed has a run end late that was refused earlier.
+func TestDeniedBeforeTheSweepWasResumed(t *testing.T) {
+	t.Parallel()
+	w := &world{}
+	late := make(chan struct{})
+	w.train = func(_ context.Context, in contract.TrainInput) (contract.TrainOutput, error) {
+		switch {
+		case in.Attempt > 1:
+			return completed(in), nil
+		case in.Trial.Config.Seed == 2:
+			<-late
+		}
+		return contract.TrainOutput{}, temporal.NewNonRetryableApplicationError("403", contract.Denied, nil)
+	}
+	s := spec(2)
+	env := environment(t, w)
+	var resume func()
+	resume = func() {
+		if status(t, env).Phase != workflows.PhasePaused {
+			env.RegisterDelayedCallback(resume, 10*time.Millisecond) // looks again
+			return
+		}
+		update(env, workflows.ResumeUpdate, func(workflows.Status, error) { close(late) })
+	}
+	env.RegisterDelayedCallback(resume, 10*time.Millisecond)
+	env.ExecuteWorkflow(workflows.SweepWorkflow, input(s))
+	if out := finish(t, env); out.Verdict != sweeps.VerdictFinished || out.Counts.Completed != 2 {
+		t.Errorf("got %+v", out)
+	}
+}
+
 // TestPauseBeforeTheFirstLaunch sends the update while Prepare runs.
 func TestPauseBeforeTheFirstLaunch(t *testing.T) {
 	t.Parallel()

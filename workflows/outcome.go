@@ -24,7 +24,8 @@ func Ended(r sweeps.Run, out contract.TrainOutput, err error) sweeps.RunEnded {
 		return e
 	}
 	e.Outcome, e.Message = sweeps.OutcomeInfra, lastCause(err)
-	if workerLost(err) || temporal.IsCanceledError(err) {
+	e.Excused = Denied(err)
+	if workerLost(err) || temporal.IsCanceledError(err) || e.Excused {
 		e.Outcome = sweeps.OutcomeLost
 	}
 	var timeout *temporal.TimeoutError
@@ -56,6 +57,13 @@ func workerLost(err error) bool {
 func UsersFault(err error) bool {
 	var application *temporal.ApplicationError
 	return errors.As(err, &application) && application.Type() == contract.UserError
+}
+
+// Denied says that an activity failed because its launcher may not be used. A Train
+// activity that did so pauses the sweep, unless the sweep was resumed while it ran.
+func Denied(err error) bool {
+	var application *temporal.ApplicationError
+	return errors.As(err, &application) && application.Type() == contract.Denied
 }
 
 // hopeless says that an activity would fail again.

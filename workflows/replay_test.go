@@ -29,7 +29,7 @@ func TestReplay(t *testing.T) {
 		}
 		files = append(files, found...)
 	}
-	for _, scenario := range []string{"happy", "control", "lost", "failed", "continued"} {
+	for _, scenario := range []string{"happy", "control", "lost", "failed", "continued", "denied"} {
 		if !strings.Contains(strings.Join(files, " "), scenario+"-1.json") {
 			t.Errorf("no history of the scenario %q in testdata", scenario)
 		}

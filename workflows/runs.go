@@ -27,6 +27,7 @@ type run struct {
 	stopped bool                // a stop is in progress, and will report the end
 	settled bool                // the backoff or the activity is over, and end is set
 	end     sweeps.RunEnded
+	resumed int // s.resumed when its activity began
 }
 
 func (r *run) activityID() string {
@@ -85,12 +86,17 @@ func (s *sweep) train(ctx workflow.Context, r *run, trial sweeps.Trial) {
 		Resources:         s.in.Spec.Resources,
 		Parallelism:       s.in.Spec.Parallelism,
 		NoProgressSeconds: int(time.Duration(s.in.Spec.NoProgress) / time.Second),
+		Launcher:          s.in.Spec.Launcher,
 	})
+	r.resumed = s.resumed
 	s.waits.add(future, func(done workflow.Future) {
 		var out contract.TrainOutput
 		err := done.Get(ctx, &out)
-		if UsersFault(err) {
+		switch {
+		case UsersFault(err):
 			s.giveUp(err)
+		case Denied(err):
+			s.hold(r, err)
 		}
 		s.settle(r, Ended(r.Run, out, err))
 	})
@@ -103,6 +109,15 @@ func (s *sweep) giveUp(err error) {
 		s.fault = err
 		s.message = lastCause(err)
 		s.controller.Handle(sweeps.Cancelled{})
+	}
+}
+
+// hold pauses the sweep, in which no run can be launched or watched until somebody
+// has settled why. What was refused before the sweep was resumed says nothing about now.
+func (s *sweep) hold(r *run, err error) {
+	if r.resumed == s.resumed && s.controller.Stopping() == "" {
+		s.message = lastCause(err)
+		s.pause()
 	}
 }
 
@@ -195,7 +210,7 @@ func (s *sweep) kill(ctx workflow.Context, which sweeps.Run) {
 	if err != nil {
 		return // it was never launched either
 	}
-	in := contract.StopInput{Sweep: s.in.Sweep, ID: id, Epochs: trial.Config.Train.Epochs}
+	in := contract.StopInput{Sweep: s.in.Sweep, ID: id, Epochs: trial.Config.Train.Epochs, Launcher: s.in.Spec.Launcher}
 	if err := s.perform(ctx, contract.StopActivity, maxStopTime, 0, in, nil); err != nil {
 		workflow.GetLogger(ctx).Error("a trial could not be stopped", "trial", id, "error", err)
 	}

@@ -36,7 +36,7 @@ type Status struct {
 	Phase Phase  `json:"phase"`
 	// Message says in one line why the phase is what it is, where there is more to
 	// say: the error of a failed sweep, that of a step that is tried again, the reason
-	// given for a pause.
+	// given for a pause, or the error that paused the sweep.
 	Message string `json:"message,omitzero"`
 	// Started is when the sweep began, Ended when it ended, as the server counts time.
 	Started time.Time `json:"started"`

@@ -90,9 +90,10 @@ type sweep struct {
 	interrupted map[int]bool // trials whose last run was lost or preempted
 	relaunched  int          // launches that followed that
 
-	// paused and cancelled are what updates have asked for last. early holds what
-	// they asked for before there was a controller.
+	// paused and cancelled are what updates have asked for last, and resumed counts
+	// those to resume. early holds what they asked for before there was a controller.
 	paused, cancelled bool
+	resumed           int
 	early             []sweeps.Event
 	cancelStep        workflow.CancelFunc // of the step that is being taken
 

@@ -30,12 +30,29 @@ var record = flag.Bool("record", false, "record the histories that workflows/tes
 type scenario struct {
 	name  string
 	input workflows.SweepInput
-	// train is what the trainers do; it returns an exit code.
+	// train is what the trainers do; it returns an exit code. denied stands for a
+	// launch that is refused.
 	train func(ctx context.Context, seed uint64, attempt int) int
 	// act does something to the sweep once it runs; nil does nothing.
 	act func(t *testing.T, r *rig.Rig)
 	// executions is how many histories there must be at least.
 	executions int
+}
+
+// denied is no exit code.
+const denied = -2
+
+// denying is a launcher whose watchers hear that they are refused of runs that
+// ended with denied.
+type denying struct{ activities.Launcher }
+
+// Watch implements activities.Launcher.
+func (d denying) Watch(ctx context.Context, key activities.JobKey, update func(activities.JobUpdate)) (activities.Exit, error) {
+	exit, err := d.Launcher.Watch(ctx, key, update)
+	if err == nil && exit.Code == denied {
+		err = fmt.Errorf("%w: the token has expired", activities.ErrDenied)
+	}
+	return exit, err
 }
 
 func scenarios() []scenario {
@@ -96,6 +113,22 @@ func scenarios() []scenario {
 				return patient(ctx, seed, attempt)
 			},
 		},
+		{
+			// The launcher refuses two runs, and the sweep pauses until it is resumed.
+			name: "denied", input: workflows.SweepInput{Spec: spec(4, 2)}, executions: 1,
+			train: func(_ context.Context, seed uint64, attempt int) int {
+				if seed < 3 && attempt == 1 {
+					return denied
+				}
+				return 0
+			},
+			act: func(t *testing.T, r *rig.Rig) {
+				until(t, r, func(s workflows.Status) bool { return s.Phase == workflows.PhasePaused && s.Counts.Running == 0 })
+				if _, err := r.Control(t.Context(), "denied", workflows.ResumeUpdate); err != nil {
+					t.Fatal(err)
+				}
+			},
+		},
 		{name: "continued", input: workflows.SweepInput{Spec: spec(20, 4), ContinueAfter: 6}, train: quick, executions: 3},
 	}
 }
@@ -131,7 +164,7 @@ func (sc scenario) run(t *testing.T) []*history.History {
 	var mu sync.Mutex
 	r, err := rig.Start(ctx, rig.Options{Dir: t.TempDir(), Launcher: func(s *storage.Store) (activities.Launcher, error) {
 		store = s
-		return simulated.New(func(ctx context.Context, run *simulated.Run) activities.Exit {
+		return denying{simulated.New(func(ctx context.Context, run *simulated.Run) activities.Exit {
 			trial, err := store.Trial(ctx, run.Key.Trial)
 			if err != nil {
 				return activities.Exit{Code: 1, Stderr: err.Error()}
@@ -145,7 +178,7 @@ func (sc scenario) run(t *testing.T) []*history.History {
 				}
 			}
 			return activities.Exit{Code: code}
-		}, simulated.Options{Cores: 100}), nil
+		}, simulated.Options{Cores: 100})}, nil
 	}})
 	if err != nil {
 		t.Fatal(err)
@@ -196,7 +229,7 @@ func control(t *testing.T, r *rig.Rig, update string) {
 func until(t *testing.T, r *rig.Rig, condition func(workflows.Status) bool) {
 	t.Helper()
 	for range 1000 {
-		for _, sweep := range []string{"control", "lost"} {
+		for _, sweep := range []string{"control", "lost", "denied"} {
 			if s, err := r.Status(t.Context(), sweep); err == nil && condition(s) {
 				return
 			}
