@@ -4,6 +4,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+
+	"github.com/tenfold-ml/tenfold/sweeps"
 )
 
 const (
@@ -13,9 +15,6 @@ const (
 	// mask stands where a secret was.
 	mask = "***"
 )
-
-// secretNames are how the names of variables end whose values are secret.
-var secretNames = [...]string{"KEY", "TOKEN", "SECRET", "PASSWORD", "CREDENTIALS"}
 
 // withheld says that a variable of this process's is none of the trainers' business:
 // how to reach Temporal, with what key.
@@ -30,8 +29,7 @@ func secretsOf(env []string) secrets {
 	var found secrets
 	for _, variable := range env {
 		name, value, _ := strings.Cut(variable, "=")
-		name = strings.ToUpper(name)
-		if !slices.ContainsFunc(secretNames[:], func(end string) bool { return strings.HasSuffix(name, end) }) {
+		if !sweeps.SecretName(name) {
 			continue
 		}
 		for _, s := range append(strings.FieldsFunc(value, func(r rune) bool { return r == '\n' || r == '\r' }), value) {
