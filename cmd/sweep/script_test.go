@@ -30,6 +30,10 @@ func TestMain(m *testing.M) {
 // own, with what comes out of them.
 func TestScripts(t *testing.T) {
 	t.Parallel()
+	recipes, err := filepath.Abs("../../recipes")
+	if err != nil {
+		t.Fatal(err)
+	}
 	trainer := sync.OnceValues(func() (string, error) { return buildTrainer(t) })
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
@@ -47,6 +51,7 @@ func TestScripts(t *testing.T) {
 				return err
 			}
 			e.Setenv("TAKEN_PORT", port)
+			e.Setenv("RECIPES", recipes)
 			e.Setenv("TERM", "xterm")
 			return nil
 		},
