@@ -33,7 +33,7 @@ def main():
     optimizer = torch.optim.SGD(network.parameters(), lr=config["rate"], momentum=config["momentum"])
     resume = os.environ["TENFOLD_RESUME"]
     if resume:
-        saved = torch.load(os.path.join(resume, "saved.pt"), weights_only=True)
+        saved = torch.load(os.path.join(resume, "saved.pt"))
         network.load_state_dict(saved["network"])
         optimizer.load_state_dict(saved["optimizer"])
 
