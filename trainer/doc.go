@@ -9,9 +9,9 @@
 //
 // The parts are in the folders below: data (data sets and minibatches), model,
 // ops and engine (the network), optim (the optimiser), checkpoint (saving),
-// philox (random numbers). The command line is in cmd/trainer. Nothing here
-// knows of sweeps running, of workflows or of launchers: a trainer sees a store
-// and one trial in it.
+// philox (random numbers); adapter runs another program in the place of all these. The
+// command line is in cmd/trainer. Nothing here knows of sweeps running, of workflows or
+// of launchers: a trainer sees a store and one trial in it.
 //
 // With more than one thread, the next minibatch is read while the network computes on
 // the last (reader.go).

@@ -151,7 +151,8 @@ func TestExecKilled(t *testing.T) {
 		t.Fatal(err)
 	}
 	lines := bufio.NewScanner(stdout)
-	for lines.Scan() && lines.Text() != "running" {
+	for running := false; !running && lines.Scan(); {
+		running = lines.Text() == "running"
 	}
 	if err := cmd.Process.Kill(); err != nil {
 		t.Fatal(err)

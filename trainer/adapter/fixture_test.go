@@ -10,7 +10,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/tenfold-ml/tenfold/storage"
 	"github.com/tenfold-ml/tenfold/storage/backend"
@@ -168,16 +167,6 @@ func events(t *testing.T, stdout string) (names []string) {
 		}
 	}
 	return names
-}
-
-// soon ends a test that waits in vain.
-func soon(t *testing.T, what string, c <-chan struct{}) {
-	t.Helper()
-	select {
-	case <-c:
-	case <-time.After(60 * time.Second):
-		t.Fatalf("waited in vain for %s", what)
-	}
 }
 
 // arrays writes .npy files for a command to leave, and returns the script that does.

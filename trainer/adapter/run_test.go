@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -179,9 +180,18 @@ func TestCancelled(t *testing.T) {
 		<-out.seen("ready")
 		cancel()
 	}()
-	got := f.run(ctx, t, 1, `trap '' TERM; sleep 1000 & echo "pid $!"; echo ready; wait`, func(o *adapter.Options) { o.Stdout = &out })
+	died, stderr, err := os.Pipe() // held by all that the command starts
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = died.Close() }()
+	got := f.run(ctx, t, 1, `trap '' TERM; sleep 1000 & echo ready; wait`, func(o *adapter.Options) { o.Stdout, o.Stderr = &out, stderr })
+	_ = stderr.Close()
 	if !errors.Is(got.err, context.Canceled) || errors.Is(got.err, trainer.ErrPreempted) {
 		t.Errorf("%v, want context.Canceled", got.err)
+	}
+	if n, err := died.Read(make([]byte, 1)); n != 0 || !errors.Is(err, io.EOF) {
+		t.Errorf("read %d bytes, %v; want the end", n, err)
 	}
 }
 
