@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -32,6 +33,11 @@ type Harness struct {
 	// Job makes a job that carries out a program. The suite fills in its key,
 	// attempt and cores.
 	Job func(t *testing.T, words ...string) activities.Job
+	// Cluster says that the jobs are a cluster's and not this process's. Then the
+	// cluster decides which of the waiting jobs is next, a job asks for as many cores as
+	// it gets, jobs are known after the launcher has forgotten them, and closing it only
+	// detaches.
+	Cluster bool
 }
 
 // timeout is for what should happen at once, on a machine that is busy with
@@ -40,7 +46,7 @@ const timeout = 60 * time.Second
 
 // Run runs the suite.
 func Run(t *testing.T, h Harness) {
-	for name, test := range map[string]func(*testing.T, Harness){
+	tests := map[string]func(*testing.T, Harness){
 		"exit codes and signals":      testExits,
 		"environment":                 testEnvironment,
 		"launch is idempotent":        testIdempotent,
@@ -50,19 +56,26 @@ func Run(t *testing.T, h Harness) {
 		"late watch":                  testLateWatch,
 		"detach leaves the job":       testDetach,
 		"no job":                      testNoJob,
-		"queue order":                 testOrder,
-		"core limit":                  testCoreLimit,
-		"wide jobs are not starved":   testWide,
 		"stop":                        testStop,
 		"stop of a stubborn job":      testStopStubborn,
 		"stop of a queued job":        testStopQueued,
 		"stop that is not waited for": testStopGivenUp,
 		"logs":                        testLogs,
-		"bounded memory":              testForgets,
-		"close":                       testClose,
-		"close in a rush":             testCloseNow,
 		"no command":                  testNoCommand,
-	} {
+	}
+	if h.Cluster {
+		tests["close only detaches"] = testCloseDetaches
+	} else {
+		maps.Copy(tests, map[string]func(*testing.T, Harness){
+			"queue order":               testOrder,
+			"core limit":                testCoreLimit,
+			"wide jobs are not starved": testWide,
+			"bounded memory":            testForgets,
+			"close":                     testClose,
+			"close in a rush":           testCloseNow,
+		})
+	}
+	for name, test := range tests {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			test(t, h)
@@ -180,15 +193,23 @@ func testExits(t *testing.T, h Harness) {
 
 func testEnvironment(t *testing.T, h Harness) {
 	b := setup(t, h, Config{Cores: 2})
-	j := b.h.Job(t, "env:TENFOLD_STORE", "env:TENFOLD_THREADS")
+	words := []string{"env:TENFOLD_STORE", "env:TENFOLD_THREADS"}
+	// More cores than there are means all there are.
+	want := []string{"TENFOLD_STORE=mem:x=y", "TENFOLD_THREADS=2"}
+	if h.Cluster { // and there it would mean to wait
+		words, want = words[:1], want[:1]
+	}
+	j := b.h.Job(t, words...)
 	j.Key, j.Attempt, j.Cores = key("a"), 1, 5
+	if h.Cluster {
+		j.Cores = 2
+	}
 	j.Env["TENFOLD_STORE"] = "mem:x=y"
 	if _, err := b.Launch(b.ctx(), j); err != nil {
 		t.Fatal(err)
 	}
 	got, _ := b.collect("a")
-	// More cores than there are means all there are.
-	if want := []string{"TENFOLD_STORE=mem:x=y", "TENFOLD_THREADS=2"}; !slices.Equal(got, want) {
+	if !slices.Equal(got, want) {
 		t.Errorf("environment %q, want %q", got, want)
 	}
 }
@@ -602,6 +623,24 @@ func testClose(t *testing.T, h Harness) {
 	if _, err := b.Launch(b.ctx(), j); !errors.Is(err, activities.ErrClosed) {
 		t.Errorf("launch after close: %v, want ErrClosed", err)
 	}
+}
+
+func testCloseDetaches(t *testing.T, h Harness) {
+	b := setup(t, h, Config{})
+	b.launch("a", 1, 1, "touch:"+b.file("up"), "wait:"+b.file("go"), "touch:"+b.file("done"))
+	b.await("up")
+	for range 2 {
+		if err := b.Close(b.ctx()); err != nil {
+			t.Errorf("close: %v", err)
+		}
+	}
+	j := b.h.Job(t)
+	j.Key, j.Attempt, j.Cores = key("b"), 1, 1
+	if _, err := b.Launch(b.ctx(), j); !errors.Is(err, activities.ErrClosed) {
+		t.Errorf("launch after close: %v, want ErrClosed", err)
+	}
+	b.touch("go")
+	b.await("done")
 }
 
 func testCloseNow(t *testing.T, h Harness) {
