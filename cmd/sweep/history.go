@@ -52,6 +52,10 @@ type historian struct {
 
 	steps map[int64]step                // activities of the sweep itself, by event
 	runs  map[int64]contract.TrainInput // Train activities, by event
+	// resumed counts the requests to resume, and began says how many there had been
+	// when a Train activity was scheduled.
+	resumed int
+	began   map[int64]int
 
 	// What ended since the last workflow task, and what the last one was about to
 	// take: see settle.
@@ -81,6 +85,7 @@ func newHistorian(sweep string, log func(sweeps.TrialID) string) *historian {
 		index: map[sweeps.TrialID]int{},
 		steps: map[int64]step{},
 		runs:  map[int64]contract.TrainInput{},
+		began: map[int64]int{},
 		open:  map[int]*openRun{},
 	}
 }

@@ -33,6 +33,8 @@ type ending struct {
 	in        contract.TrainInput
 	end       sweeps.RunEnded
 	fault     bool // it ends the sweep
+	denied    bool // it pauses the sweep, unless that was resumed since began
+	began     int
 	reused    bool
 }
 
@@ -122,6 +124,8 @@ func (h *historian) begin(a *historypb.WorkflowExecutionStartedEventAttributes, 
 	}
 	clear(h.steps) // events are numbered anew
 	clear(h.runs)
+	clear(h.began)
+	h.resumed = 0
 	h.pending, h.due, h.unsettled = nil, nil, false
 	h.executions++
 	h.spec = in.Spec
@@ -166,6 +170,7 @@ func (h *historian) control(id int64, update string, args *commonpb.Payloads, at
 		h.tellController(sweeps.Paused{})
 	case workflows.ResumeUpdate:
 		n.Event, h.paused = eventResumed, false
+		h.resumed++
 		h.tellController(sweeps.Resumed{})
 	case workflows.CancelUpdate:
 		n.Event = eventCancelled
@@ -201,7 +206,7 @@ func (h *historian) scheduled(id int64, a *historypb.ActivityTaskScheduledEventA
 		if err := decode(a.GetInput(), &in); err != nil {
 			return nil, err
 		}
-		h.runs[id] = in
+		h.runs[id], h.began[id] = in, h.resumed
 		return h.launched(id, in, at), nil
 	case contract.StopActivity:
 		var in contract.StopInput
@@ -251,7 +256,8 @@ func (h *historian) ended(e ending, result *commonpb.Payloads, failed error) err
 		}
 		// What a later attempt finds, an earlier one of this sweep has trained.
 		e.reused = out.Reused && in.Attempt == 1
-		e.in, e.fault = in, workflows.UsersFault(failed)
+		e.in, e.fault, e.denied, e.began = in, workflows.UsersFault(failed), workflows.Denied(failed), h.began[e.scheduled]
+		delete(h.began, e.scheduled)
 		e.end = workflows.Ended(sweeps.Run{Index: h.find(in.ID), Attempt: in.Attempt}, out, failed)
 		h.pending = append(h.pending, e)
 		return nil
@@ -308,6 +314,9 @@ func (h *historian) follow() ([]event, error) {
 				h.controller.Handle(sweeps.Cancelled{})
 				h.phase = workflows.PhaseFailing
 			}
+			if e.denied && e.began == h.resumed && h.controller.Stopping() == "" {
+				news = append(news, h.hold(e)...)
+			}
 			if t := h.open[e.end.Run.Index]; t != nil {
 				t.last = e.end
 			}
@@ -318,6 +327,17 @@ func (h *historian) follow() ([]event, error) {
 		h.advance()
 	}
 	return news, nil
+}
+
+// hold pauses the sweep for a run that was refused, which is told once.
+func (h *historian) hold(e ending) []event {
+	h.controller.Handle(sweeps.Paused{})
+	h.reason = e.end.Message
+	if h.paused {
+		return nil
+	}
+	h.paused = true
+	return []event{{id: e.id, Event: eventPaused, Time: e.at, Sweep: h.sweep, Message: e.end.Message}}
 }
 
 // stopped is the end of a run that nobody watched, or of which the watcher's own

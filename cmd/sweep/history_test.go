@@ -239,6 +239,29 @@ func TestCancelledSweepsRunNothing(t *testing.T) {
 	}
 }
 
+// TestDeniedSweepsPause reads of a launcher that refused two runs, until somebody
+// resumed the sweep.
+func TestDeniedSweepsPause(t *testing.T) {
+	t.Parallel()
+	h := newHistorian("denied", nil)
+	told := map[string]int{}
+	paused := 0
+	for _, e := range recorded(t, "denied-1.json.gz")["denied-1"] {
+		for kind, n := range readInto(t, h, []*historypb.HistoryEvent{e}) {
+			told[kind] += n
+		}
+		if s := h.snapshot(); s.state == state(workflows.PhasePaused) {
+			paused++
+			if !strings.Contains(s.reason, "the token has expired") || s.counts.Completed != 0 {
+				t.Fatalf("paused with %q and %+v", s.reason, s.counts)
+			}
+		}
+	}
+	if told[eventPaused] != 1 || told[eventResumed] != 1 || told[eventTrialFailed] != 0 || paused == 0 {
+		t.Errorf("told %v, paused for %d events", told, paused)
+	}
+}
+
 // pages is a history of which some readings break off.
 type pages struct {
 	events []*historypb.HistoryEvent
