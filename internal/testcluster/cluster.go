@@ -4,13 +4,13 @@ package testcluster
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
+	"time"
 )
 
 // Options of a cluster. The zero value is one in a temporary folder with the binaries
@@ -35,14 +35,9 @@ type Cluster struct {
 	ports   ports
 	nursery *nursery
 
-	mu      sync.Mutex
-	started []stopper // in the order of their starts
-}
-
-// stopper is a server that can be ended in good order. What is left afterwards is
-// killed.
-type stopper interface {
-	stop(ctx context.Context) error
+	mu        sync.Mutex
+	clears    []func(ctx context.Context) error // what is done while all processes run
+	processes []*Process                        // in the order of their starts
 }
 
 // New claims a folder, after it has swept up what dead clusters have left. Nothing
@@ -79,28 +74,27 @@ func (c *Cluster) Dir() string { return c.folder.Path }
 // names what is left.
 func (c *Cluster) Stop(ctx context.Context) error {
 	c.mu.Lock()
-	started := c.started
-	c.started = nil
+	clears, processes := c.clears, c.processes
+	c.clears, c.processes = nil, nil
 	c.mu.Unlock()
-	var err error
-	for _, s := range slices.Backward(started) {
-		if e := s.stop(ctx); e != nil {
-			c.log.Warn("not ended in good order", "error", e)
+	for _, clear := range slices.Backward(clears) {
+		if err := clear(ctx); err != nil {
+			c.log.Warn("not cleared in good order", "error", err)
+		}
+	}
+	for _, p := range slices.Backward(processes) {
+		if err := p.Stop(ctx); err != nil {
+			c.log.Warn("not ended in good order", "error", err)
 		}
 	}
 	c.nursery.close()
 	c.ports.release()
-	if e := c.folder.remove(); e != nil {
-		err = errors.Join(err, fmt.Errorf("what the cluster leaves in %s: %w", c.Dir(), e))
+	begun := time.Now()
+	if err := c.folder.remove(); err != nil {
+		return fmt.Errorf("what the cluster leaves in %s: %w", c.Dir(), err)
 	}
-	return err
-}
-
-// stopLater has a server ended by Stop.
-func (c *Cluster) stopLater(s stopper) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.started = append(c.started, s)
+	c.log.Info("removed", "folder", c.Dir(), "after", time.Since(begun).Round(time.Millisecond))
+	return nil
 }
 
 // mkdir makes a folder in the cluster's folder and returns its path.

@@ -39,7 +39,7 @@ func claim(path string) (*folder, error) {
 	}
 	var err error
 	if f.Path == "" {
-		f.Path, err = os.MkdirTemp("", "tenfold-cluster-")
+		f.Path, err = os.MkdirTemp("", "tenfold-cl-") // Nomad has sockets far below, whose paths may have 107 bytes
 	} else if f.Path, err = filepath.Abs(f.Path); err == nil {
 		err = os.MkdirAll(f.Path, 0o755)
 	}

@@ -130,32 +130,29 @@ func unmountAll(dir string) error {
 	return err
 }
 
-// cgroupOf names the cgroup under which the tasks of a cluster's clients are. Names of
-// temporary folders are unique; those of a person's are made so.
-func cgroupOf(dir string) string {
-	return "tenfold-" + strings.Trim(strings.Map(func(r rune) rune {
-		if r >= '0' && r <= '9' || r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' {
-			return r
-		}
-		return '_'
-	}, dir), "_")
-}
-
-// cgroups returns the cluster's cgroups, the innermost first: version 1 has one tree
-// for each controller, version 2 one for all.
+// cgroups returns the cgroups of tasks of a cluster's clients, the innermost first. All
+// agents of a machine use the same parent, and name a task's by its allocation. Version
+// 1 has one tree for each controller, version 2 one for all.
 func cgroups(dir string) ([]string, error) {
+	allocs, err := filepath.Glob(filepath.Join(dir, "*", "alloc", "*"))
+	if err != nil || len(allocs) == 0 {
+		return nil, err
+	}
 	var found []string
-	for _, pattern := range []string{"/sys/fs/cgroup/", "/sys/fs/cgroup/*/"} {
-		roots, err := filepath.Glob(pattern + cgroupOf(dir) + "-*")
+	for _, pattern := range []string{"/sys/fs/cgroup/nomad*", "/sys/fs/cgroup/*/nomad*"} {
+		roots, err := filepath.Glob(pattern)
 		if err != nil {
 			return nil, err
 		}
 		for _, root := range roots {
 			err := filepath.WalkDir(root, func(path string, d fs.DirEntry, err error) error {
-				if err == nil && d.IsDir() {
+				if err != nil || !d.IsDir() {
+					return nil // gone meanwhile, or a setting
+				}
+				if slices.ContainsFunc(allocs, func(alloc string) bool { return strings.Contains(path, filepath.Base(alloc)) }) {
 					found = append(found, path)
 				}
-				return nil // gone meanwhile
+				return nil
 			})
 			if err != nil {
 				return nil, err

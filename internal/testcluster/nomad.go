@@ -10,6 +10,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -19,6 +20,7 @@ import (
 
 	"github.com/hashicorp/nomad/api"
 	"golang.org/x/sync/errgroup"
+	"golang.org/x/sys/unix"
 )
 
 // NomadOptions describe a Nomad cluster of one server and its clients.
@@ -55,6 +57,10 @@ type ClientOptions struct {
 	KeepAllocs int
 	// GPUs that do not exist, and are placed on all the same.
 	GPUs []GPU
+	// Cgroups lets the client use the machine's cgroups, which the drivers exec and docker
+	// want. Nomad knows one parent for them, so two such clients would undo each other's
+	// settings as soon as a task asks for cores: let there be one.
+	Cgroups bool
 	// Env is the client's environment on top of the little it has: raw_exec tasks and
 	// artifact downloads see it.
 	Env []string
@@ -123,7 +129,9 @@ func (c *Cluster) StartNomad(ctx context.Context, o NomadOptions) (*Nomad, error
 	if n.bin, err = c.binary("nomad"); err != nil {
 		return nil, err
 	}
-	c.stopLater(n)
+	c.mu.Lock()
+	c.clears = append(c.clears, n.clear)
+	c.mu.Unlock()
 	if err := n.startServer(ctx); err != nil {
 		return nil, err
 	}
@@ -144,12 +152,12 @@ func (c *Cluster) StartNomad(ctx context.Context, o NomadOptions) (*Nomad, error
 }
 
 func (n *Nomad) startServer(ctx context.Context) error {
-	dir, err := n.cluster.mkdir("nomad/server")
+	dir, err := n.cluster.mkdir("server")
 	if err != nil {
 		return err
 	}
 	config := agentConfig{Name: "server", Region: n.options.Region, Datacenter: "dc1", LogLevel: n.options.LogLevel,
-		DataDir: filepath.Join(dir, "data"), ACL: n.options.ACL,
+		DataDir: dir, ACL: n.options.ACL,
 		Server: &serverConfig{HTTPConnections: n.options.HTTPConnections, TTL: 10 * time.Second, Grace: 10 * time.Second}}
 	if d := n.options.DownAfter; d > 0 {
 		config.Server.TTL, config.Server.Grace = max(d/2, time.Second), max(d/2, time.Second)
@@ -218,14 +226,14 @@ func (n *Nomad) serverReady(ctx context.Context, _ *Process) error {
 // StartClient adds a client, and returns when its node is ready, with its GPUs.
 func (n *Nomad) StartClient(ctx context.Context, o ClientOptions) (*Client, error) {
 	setDefaults(&o)
-	dir, err := n.cluster.mkdir(filepath.Join("nomad", o.Name))
+	dir, err := n.cluster.mkdir(o.Name)
 	if err != nil {
 		return nil, err
 	}
 	client := &Client{Name: o.Name, nomad: n}
 	config := agentConfig{Name: o.Name, Region: n.options.Region, Datacenter: o.Datacenter, LogLevel: n.options.LogLevel,
-		DataDir: filepath.Join(dir, "data"), ACL: n.options.ACL,
-		Client: &clientConfig{ClientOptions: o, Server: n.gate.address(), Cgroup: cgroupOf(n.cluster.Dir()) + "-" + o.Name + ".slice"}}
+		DataDir: dir, ACL: n.options.ACL,
+		Client: &clientConfig{ClientOptions: o, Server: n.gate.address()}}
 	if config.HTTP, err = n.cluster.ports.take(); err != nil {
 		return nil, err
 	}
@@ -248,8 +256,14 @@ func (n *Nomad) StartClient(ctx context.Context, o ClientOptions) (*Client, erro
 	for _, gpu := range o.GPUs {
 		gpus += gpu.Count
 	}
+	command := append([]string{n.bin}, args...)
+	if !o.Cgroups {
+		if command, err = withoutCgroups(dir, command); err != nil {
+			return nil, err
+		}
+	}
 	client.Process, err = n.cluster.Start(ctx, Command{
-		Name: "nomad-" + o.Name, Path: n.bin, Args: args, Env: o.Env, Dir: dir, Grace: 5 * time.Second,
+		Name: "nomad-" + o.Name, Path: command[0], Args: command[1:], Env: o.Env, Dir: dir, Grace: 5 * time.Second,
 		Ready: func(ctx context.Context, p *Process) error { return client.ready(ctx, p, gpus) },
 	})
 	if err != nil {
@@ -260,6 +274,27 @@ func (n *Nomad) StartClient(ctx context.Context, o ClientOptions) (*Client, erro
 	defer n.mu.Unlock()
 	n.clients = append(n.clients, client)
 	return client, nil
+}
+
+// withoutCgroups has a command run where no cgroups are mounted. It needs a mount
+// namespace for that, and the folder is shared with it: what the client mounts there is
+// seen here, and by the client's next life. Only root has cgroups to be without.
+func withoutCgroups(dir string, command []string) ([]string, error) {
+	if os.Geteuid() != 0 {
+		return command, nil
+	}
+	unshare, err := exec.LookPath("unshare")
+	if err != nil {
+		return nil, fmt.Errorf("running Nomad without cgroups: %w", err)
+	}
+	if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
+		return nil, fmt.Errorf("sharing %s: %w", dir, err)
+	}
+	if err := unix.Mount("", dir, "", unix.MS_SHARED, ""); err != nil {
+		return nil, fmt.Errorf("sharing %s: %w", dir, err)
+	}
+	const script = `mount --make-rprivate /sys && umount -R -l /sys/fs/cgroup && exec "$@"`
+	return append([]string{unshare, "--mount", "--propagation", "unchanged", "/bin/sh", "-c", script, "sh"}, command...), nil
 }
 
 func setDefaults(o *ClientOptions) {
@@ -399,12 +434,13 @@ func (c *Client) Cut() {
 
 // Mend ends the partition. The client asks again within half a minute.
 func (c *Client) Mend() {
-	c.cut.Store(false)
-	c.nomad.cluster.log.Info("mended", "process", c.Process.Name())
+	if c.cut.Swap(false) {
+		c.nomad.cluster.log.Info("mended", "process", c.Process.Name())
+	}
 }
 
-// Drain moves the node's allocations elsewhere and lets no other be placed there. Those
-// that still run at the deadline are stopped. It returns at once.
+// Drain lets no allocation be placed on the node any more and moves those that are
+// there: of batch jobs, those that still run at the deadline. It returns at once.
 func (c *Client) Drain(deadline time.Duration) error {
 	_, err := c.nomad.api.Nodes().UpdateDrainOpts(c.ID, &api.DrainOptions{DrainSpec: &api.DrainSpec{Deadline: deadline}}, nil)
 	if err != nil {
@@ -437,9 +473,9 @@ func (c *Client) WaitStatus(ctx context.Context, status string) error {
 	}
 }
 
-// stop stops all jobs while somebody is there to do it. The agents are processes of the
+// clear stops all jobs while somebody is there to do it. The agents are processes of the
 // cluster, which ends them next.
-func (n *Nomad) stop(ctx context.Context) error {
+func (n *Nomad) clear(ctx context.Context) error {
 	defer n.closeGates()
 	ctx, cancel := context.WithTimeout(ctx, 15*time.Second)
 	defer cancel()
@@ -451,7 +487,10 @@ func (n *Nomad) stop(ctx context.Context) error {
 		err = errors.Join(err, c.Thaw())
 		c.Mend()
 	}
-	return errors.Join(err, n.stopJobs(ctx))
+	begun := time.Now()
+	err = errors.Join(err, n.stopJobs(ctx))
+	n.cluster.log.Info("jobs stopped", "after", time.Since(begun).Round(time.Millisecond))
+	return err
 }
 
 func (n *Nomad) closeGates() {

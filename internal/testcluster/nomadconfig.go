@@ -31,7 +31,6 @@ type serverConfig struct {
 type clientConfig struct {
 	ClientOptions
 	Server string
-	Cgroup string
 }
 
 // agentTemplate is HCL, which people can read when a cluster is strange.
@@ -113,7 +112,6 @@ client {
   node_pool         = {{quote .NodePool}}
   node_class        = {{quote .Class}}
   network_interface = "lo"
-  cgroup_parent     = {{quote .Cgroup}}
   cpu_total_compute = {{.CPU}}
   memory_total_mb   = {{.MemoryMiB}}
   disk_total_mb     = {{.DiskMiB}}

@@ -64,7 +64,9 @@ func (c *Cluster) Start(ctx context.Context, command Command) (*Process, error) 
 		command.Grace = 10 * time.Second
 	}
 	p := &Process{cluster: c, command: command}
-	c.stopLater(p)
+	c.mu.Lock()
+	c.processes = append(c.processes, p)
+	c.mu.Unlock()
 	return p, p.Restart(ctx)
 }
 
@@ -227,20 +229,19 @@ func (p *Process) Stop(ctx context.Context) error {
 	if !p.Running() {
 		return nil
 	}
-	r := p.latest()
+	r, begun := p.latest(), time.Now()
 	err := errors.Join(p.Thaw(), p.Signal(syscall.SIGTERM))
 	grace := time.NewTimer(p.command.Grace)
 	defer grace.Stop()
 	select {
 	case <-r.done:
+		p.cluster.log.Info("ended", "process", p.command.Name, "after", time.Since(begun).Round(time.Millisecond))
 		return err
 	case <-grace.C:
 	case <-ctx.Done():
 	}
 	return errors.Join(err, fmt.Errorf("%s did not end on SIGTERM", p.command.Name), p.Kill())
 }
-
-func (p *Process) stop(ctx context.Context) error { return p.Stop(ctx) }
 
 // LogFile returns the file of the process's output, of all its lives.
 func (p *Process) LogFile() string {
