@@ -20,12 +20,12 @@ type Store struct{ b backend.Backend }
 // with the parameters of [s3.Location], or "mem:", which is empty and seen by nobody else.
 // A folder that does not exist yet is created by the first write; a bucket is not, and a
 // server is asked nothing yet. A URL that is none of these is ErrBadURL.
-func Open(ctx context.Context, url string) (*Store, error) {
-	switch scheme, rest, found := strings.Cut(url, ":"); {
+func Open(ctx context.Context, at string) (*Store, error) {
+	switch scheme, rest, found := strings.Cut(at, ":"); {
 	case !found || strings.ContainsAny(scheme, `/.\`):
-		return nil, fmt.Errorf("%w: %q has no scheme; for a folder write %q", ErrBadURL, url, suggestFile(url))
+		return nil, fmt.Errorf("%w: %q has no scheme; for a folder write %q", ErrBadURL, at, suggestFile(at))
 	case scheme == "file":
-		dir, err := folderOf(url)
+		dir, err := folderOf(at)
 		if err != nil {
 			return nil, err
 		}
@@ -36,23 +36,32 @@ func Open(ctx context.Context, url string) (*Store, error) {
 		return New(b), nil
 	case scheme == "mem":
 		if rest != "" {
-			return nil, fmt.Errorf("%w: %q; a store in memory is just \"mem:\"", ErrBadURL, url)
+			return nil, fmt.Errorf("%w: %q; a store in memory is just \"mem:\"", ErrBadURL, at)
 		}
 		return New(mem.New()), nil
 	case scheme == "s3":
-		at, err := s3.ParseURL(url)
+		place, err := s3.ParseURL(at)
 		if err != nil {
 			return nil, fmt.Errorf("%w: %w", ErrBadURL, err)
 		}
-		b, err := s3.Open(ctx, at, s3.Options{})
+		b, err := s3.Open(ctx, place, s3.Options{})
 		if err != nil {
 			return nil, err
 		}
 		return New(b), nil
 	default:
-		// The rest is not repeated: it may be a password's.
-		return nil, fmt.Errorf("%w: there is no kind of store %q; use file:///folder or s3://bucket/prefix", ErrBadURL, scheme)
+		return nil, fmt.Errorf("%w: %q: there is no kind of store %q; use file:///folder or s3://bucket/prefix", ErrBadURL, withoutSecrets(at), scheme)
 	}
+}
+
+// withoutSecrets is a URL without what may be a password or a key.
+func withoutSecrets(raw string) string {
+	u, err := url.Parse(raw)
+	if err != nil {
+		scheme, _, _ := strings.Cut(raw, ":")
+		return scheme + ":…"
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, Opaque: u.Opaque}).String()
 }
 
 // New makes a store on a backend.

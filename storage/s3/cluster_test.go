@@ -19,8 +19,11 @@ import (
 
 const bucket = "tests"
 
+// sdkAttempts is the SDK's default.
+const sdkAttempts = "3"
+
 // startServer starts a server with a bucket, for one test.
-func startServer(t *testing.T) *testcluster.S3 {
+func startServer(t testing.TB) *testcluster.S3 {
 	t.Helper()
 	c, err := testcluster.New(testcluster.Options{})
 	if err != nil {
@@ -55,6 +58,12 @@ func startProxy(t *testing.T, server *testcluster.S3) *faultproxy.Proxy {
 		p.Close()
 	})
 	return p
+}
+
+// benchmarked opens a store on a server of its own.
+func benchmarked(b *testing.B) *s3.Backend {
+	b.Helper()
+	return open(b, startServer(b).Endpoint(), "bench", s3.Options{})
 }
 
 func open(t testing.TB, endpoint, prefix string, opts s3.Options) *s3.Backend {

@@ -39,18 +39,20 @@ func (b *Backend) GetRange(ctx context.Context, key string, off, n int64) (io.Re
 	if n >= 0 && n < end-off {
 		end = off + n
 	}
-	r := &reader{b: b, ctx: ctx, key: key, off: off, end: end}
-	var err error
 	if n == 0 {
-		err = b.try(ctx, func() error { return b.head(ctx, key, nil) })
-	} else {
-		err = r.open()
+		end = off + 1 // the answer to a HEAD would not say what is wrong
 	}
+	r := &reader{b: b, ctx: ctx, key: key, off: off, end: end}
+	err := r.open()
 	if isDenied(err) && b.isAbsent(ctx, key) {
 		err = backend.ErrNotFound
 	}
 	if err != nil {
 		return nil, fmt.Errorf("get %s: %w", key, b.failed(ctx, err))
+	}
+	if n == 0 {
+		r.Close()
+		r.body = nil
 	}
 	if r.body == nil {
 		r.body = io.NopCloser(bytes.NewReader(nil))

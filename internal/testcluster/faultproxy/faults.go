@@ -2,6 +2,7 @@ package faultproxy
 
 import (
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -27,10 +28,15 @@ const (
 	// ShortAnswer leaves the second half of the answer's body away, and says so in its
 	// length: what is there looks whole.
 	ShortAnswer Fault = "short_answer"
-	// Stall stands still for [Faults.StallFor] before it serves the request.
+	// Stall stands still for [Faults.StallFor] before it serves the request, or drops it if
+	// whoever sent it has gone.
 	Stall Fault = "stall"
 	// StallAnswer has the request served and stands still before it answers.
 	StallAnswer Fault = "stall_answer"
+	// Late breaks the connection and serves the request [Faults.StallFor] later, when whoever
+	// sent it has long sent it again. It is the only fault by which something deleted can come
+	// back, so it is not among those of [Even].
+	Late Fault = "late"
 	// Down is what happens to connections while the proxy is down; it is only counted.
 	Down Fault = "down"
 )
@@ -42,17 +48,20 @@ type Faults struct {
 	StallFor time.Duration
 }
 
-// Even spreads a rate over all faults evenly.
+// even are the faults that Even spreads a rate over.
+var even = []Fault{InternalError, SlowDown, ResetRequest, LostAnswer, FalseError, ResetAnswer, ShortAnswer, Stall, StallAnswer}
+
+// Even spreads a rate over all faults evenly, but for Late.
 func Even(rate float64, stallFor time.Duration) Faults {
 	f := Faults{Rates: map[Fault]float64{}, StallFor: stallFor}
-	for _, k := range order {
-		f.Rates[k] = rate / float64(len(order))
+	for _, k := range even {
+		f.Rates[k] = rate / float64(len(even))
 	}
 	return f
 }
 
 // order is the order in which rates are added up, so that a seed means the same each time.
-var order = []Fault{InternalError, SlowDown, ResetRequest, LostAnswer, FalseError, ResetAnswer, ShortAnswer, Stall, StallAnswer}
+var order = append(slices.Clone(even), Late)
 
 // draw picks a fault.
 func (f Faults) draw(random *rand.Rand) Fault {

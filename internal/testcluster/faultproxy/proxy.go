@@ -1,6 +1,7 @@
 package faultproxy
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -23,7 +24,8 @@ type Proxy struct {
 	addr   string
 	server *http.Server
 	client *http.Transport
-	done   chan struct{} // closed when the server's loop has ended
+	done   chan struct{}  // closed when the server's loop has ended
+	late   sync.WaitGroup // requests that are still to be served
 
 	mu     sync.Mutex
 	random *rand.Rand
@@ -96,10 +98,18 @@ func (p *Proxy) Counts() map[Fault]int {
 	return maps.Clone(p.counts)
 }
 
+// ResetCounts has the counts begin at zero again.
+func (p *Proxy) ResetCounts() {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	clear(p.counts)
+}
+
 // Close ends the proxy and all its connections.
 func (p *Proxy) Close() error {
 	err := p.server.Close()
 	<-p.done
+	p.late.Wait()
 	p.client.CloseIdleConnections()
 	return err
 }
@@ -153,9 +163,16 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		answer(w, http.StatusServiceUnavailable, "SlowDown")
 		return
 	case Stall:
-		if !wait(r.Context(), stall) {
+		// Only a connection that is read to its end tells when the client has gone.
+		if !hold(r) || !wait(r.Context(), stall) {
 			return
 		}
+	case Late:
+		if !hold(r) {
+			return
+		}
+		p.late.Go(func() { p.serveLate(r, stall) })
+		panic(http.ErrAbortHandler)
 	}
 	response, err := p.forward(r, fault == ResetRequest)
 	if err != nil {
@@ -193,6 +210,28 @@ func (p *Proxy) serve(w http.ResponseWriter, r *http.Request) {
 		panic(http.ErrAbortHandler)
 	}
 }
+
+// hold reads the body of a request, and says whether it could.
+func hold(r *http.Request) bool {
+	body, err := io.ReadAll(r.Body)
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	return err == nil
+}
+
+// serveLate serves a request that nobody waits for any more.
+func (p *Proxy) serveLate(r *http.Request, after time.Duration) {
+	time.Sleep(after)
+	response, err := p.forward(r.WithContext(context.WithoutCancel(r.Context())), false)
+	if err != nil {
+		p.log.Debug("not served late", "error", err)
+		return
+	}
+	_, _ = io.Copy(io.Discard, response.Body)
+	response.Body.Close()
+}
+
+// WaitForLate waits until no request is waiting to be served late.
+func (p *Proxy) WaitForLate() { p.late.Wait() }
 
 // errCut ends a request's body in its middle.
 var errCut = errors.New("the proxy broke the request off")

@@ -78,6 +78,7 @@ func TestFaults(t *testing.T) {
 		faultproxy.ShortAnswer:   {200, 1, text[:len(text)/2]},
 		faultproxy.Stall:         {200, 1, text},
 		faultproxy.StallAnswer:   {200, 1, text},
+		faultproxy.Late:          {broken, 1, ""},
 	} {
 		name := string(fault)
 		if fault == faultproxy.None {
