@@ -39,7 +39,8 @@ It fails (exit code 1) when a relative error is above %.0e, or %.0e in networks
 with relu or max-pool, whose loss has kinks. Entries whose perturbation crosses a
 kink have no derivative to compare with; they are counted apart. An error is
 relative to the entry or to a thousandth of the parameter's largest gradient,
-whichever is larger.`, gradcheck.Smooth, gradcheck.Kinked),
+whichever is larger. What rounding does to the differences is subtracted; entries
+so small that it is more than what is allowed are counted as noisy.`, gradcheck.Smooth, gradcheck.Kinked),
 		Example: `  trainer gradcheck --config mnist.yaml
   trainer gradcheck --config sweep.yaml --trial 3 --cases 20 --entries 200`,
 		Args: cobra.NoArgs,
@@ -188,7 +189,7 @@ func reportGradcheck(w io.Writer, output string, rows []gradcheck.Row, o gradche
 
 func gradcheckTable(w io.Writer, rows []gradcheck.Row, o gradcheck.Options, cases int) error {
 	tw := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprint(tw, "parameter\tsize\tchecked\tkinks\tlargest relative error\t\n")
+	fmt.Fprint(tw, "parameter\tsize\tchecked\tkinks\tnoisy\tlargest relative error\t\n")
 	for _, r := range rows {
 		verdict := "ok"
 		if r.Checked == 0 {
@@ -196,7 +197,7 @@ func gradcheckTable(w io.Writer, rows []gradcheck.Row, o gradcheck.Options, case
 		} else if !r.OK {
 			verdict = fmt.Sprintf("WRONG: entry %d is %.10g, by differences %.10g", r.WorstEntry, r.Gradient, r.Numeric)
 		}
-		fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%.1e\t%s\n", r.Name, r.Size, r.Checked, r.Kinks, r.Worst, verdict)
+		fmt.Fprintf(tw, "%s\t%d\t%d\t%d\t%d\t%.1e\t%s\n", r.Name, r.Size, r.Checked, r.Kinks, r.Noisy, r.Worst, verdict)
 	}
 	if err := tw.Flush(); err != nil {
 		return err
@@ -204,6 +205,13 @@ func gradcheckTable(w io.Writer, rows []gradcheck.Row, o gradcheck.Options, case
 	through := ""
 	if o.Kinked {
 		through = ", for the loss goes through relu or max-pool; entries that cross a kink are not compared"
+	}
+	noisy := 0
+	for _, r := range rows {
+		noisy += r.Noisy
+	}
+	if noisy > 0 {
+		through += fmt.Sprintf("; noisy, for rounding in the differences is more than that: %d", noisy)
 	}
 	_, err := fmt.Fprintf(w, "in float64, on %d cases; allowed: %.0e%s\n", cases, o.Tolerance(), through)
 	return err

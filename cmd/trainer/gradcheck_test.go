@@ -3,7 +3,9 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -50,6 +52,37 @@ func TestGradcheckOfAConvnet(t *testing.T) {
 	}
 	if code, _, stderr := run(t, byHand("train", "--config", spec, "--out", t.TempDir())); code != 0 {
 		t.Errorf("exit code %d: %s", code, stderr)
+	}
+}
+
+// Correct gradients pass where the loss bends sharply, as through many steps of tanh,
+// and where they are so small that differences are mostly rounding.
+func TestGradcheckSuitsTheNetwork(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text := filepath.Join(dir, "words.txt")
+	var words strings.Builder
+	for i := range 400 {
+		fmt.Fprintf(&words, "%d times %d is %d. ", i%7, i%11, i%7*(i%11))
+	}
+	if err := os.WriteFile(text, []byte(words.String()), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		spec  string
+		noisy bool
+	}{
+		"bends": {"data: {name: copy, cases: 900, test: 100, validation: 300}\nmodel: {kind: rnn, hidden: [5, 4], dropout: {hidden: 0.4}}\n", false},
+		"small": {"data: {name: " + text + ", length: 2, validation: 20}\nmodel: {kind: lstm, hidden: [8, 8], dropout: {hidden: 0.3}}\n", true},
+	} {
+		spec := filepath.Join(dir, name+".yaml")
+		if err := os.WriteFile(spec, []byte("version: 1\nname: g\n"+c.spec), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, stdout, stderr := run(t, byHand("gradcheck", "--config", spec, "--entries", "20"))
+		if code != 0 || strings.Contains(stdout, "; noisy, ") != c.noisy {
+			t.Errorf("%s: exit code %d: %s%s", name, code, stdout, stderr)
+		}
 	}
 }
 

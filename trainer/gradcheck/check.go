@@ -44,6 +44,9 @@ type Row struct {
 	Size    int `json:"size"`
 	Checked int `json:"checked"`
 	Kinks   int `json:"kinks"`
+	// Noisy counts those of Checked that are so small that rounding in the
+	// differences is more than the tolerance: only errors above it can show.
+	Noisy int `json:"noisy"`
 	// Worst is the largest relative error, at entry WorstEntry, whose gradient is
 	// given as Gradient and, by finite differences, as Numeric.
 	Worst      float64 `json:"worst"`
@@ -63,28 +66,39 @@ func (o Options) Tolerance() float64 {
 }
 
 const (
-	// smoothStep is the perturbation: the differences' error is of its fourth order,
-	// rounding gives 1e-13 of the loss.
-	smoothStep = 1e-3
+	// longestStep is the first perturbation of a smooth function, which is halved
+	// down to shortestStep at most.
+	longestStep, shortestStep = 1e-2, 1e-5
 	// kinkedStep crosses fewer kinks.
 	kinkedStep = 1e-4
 	// floor times the largest entry of a parameter's gradient is what an error is
-	// relative to at least. Below it there is little but rounding.
+	// relative to at least.
 	floor = 1e-3
+	// epsilon is the distance from 1 to the next float64.
+	epsilon = 0x1p-52
+	// roundings times epsilon·|loss|/step is what rounding may do to a slope.
+	roundings = 10
 )
 
 // Check compares entries of params' gradients with finite differences of loss,
 // which computes the function at the present values.
 //
-// The derivative is Richardson's extrapolation of the central differences at h and
-// h/2. An error is relative to the larger of the entry and a thousandth of the
+// The derivative is Richardson's extrapolation of central differences. Its error has
+// two parts: that of the extrapolation grows with the step, rounding as the step
+// shrinks, and which step is best depends on the function and the entry. So the step
+// is halved, and that with the least estimate of their sum is taken. The estimate
+// does not know the gradient that is checked, so a wrong one can't pass by it. What
+// rounding may do is no error of the gradient: it is subtracted.
+//
+// An error is relative to the larger of the entry and a thousandth of the
 // parameter's largest gradient. Half of the entries are drawn among those with a
 // gradient other than zero, so that inputs that are always blank do not pass for
 // a check.
 //
-// A kink shows in differences, at each of three sizes of h, that do not agree with each other: those at h and
-// h/2, or those to the left and to the right. That does not depend on the gradient
-// that is checked, so a wrong one can't pass for a kink.
+// A kink shows in differences, at each of three sizes of step, that do not agree with
+// each other: those at a step and half of it, or those to the left and to the right.
+// That does not depend on the gradient that is checked, so a wrong one can't pass for
+// a kink.
 func Check(loss func() (float64, error), params []Parameter, o Options) ([]Row, error) {
 	middle, err := loss()
 	if err != nil {
@@ -111,10 +125,10 @@ func Check(loss func() (float64, error), params []Parameter, o Options) ([]Row, 
 			}
 			scale := max(math.Abs(p.Grad[j]), math.Abs(d.slope), floor*largest, math.SmallestNonzeroFloat64)
 			row.Checked++
-			e := math.Abs(p.Grad[j]-d.slope) / scale
-			if largest == 0 && math.Abs(d.slope) < 1e-10 {
-				e = 0 // rounding, where nothing depends on the parameter
+			if d.noise > o.Tolerance()*scale {
+				row.Noisy++
 			}
+			e := max(math.Abs(p.Grad[j]-d.slope)-d.noise, 0) / scale
 			if math.IsNaN(e) {
 				e = math.Inf(1)
 			}
@@ -156,34 +170,15 @@ func draw(grad []float64, o Options, parameter uint64) []int {
 	return entries
 }
 
-// difference is what finite differences say about a derivative.
-type difference struct {
+// estimate is what finite differences say about a derivative.
+type estimate struct {
 	slope float64
-	// disagreement is how far the differences are from those of a smooth function.
-	disagreement float64
+	// noise is what rounding may have done to slope.
+	noise float64
 }
 
-// derivative finds the slope at w. Where the perturbation crosses a kink, which a
-// weight that many units share easily does, smaller ones are tried.
-func derivative(loss func() (float64, error), middle float64, w *float64, least float64, kinked bool) (d difference, kink bool, err error) {
-	if !kinked {
-		d, err = differences(loss, middle, w, smoothStep)
-		return d, false, err
-	}
-	for _, h := range []float64{kinkedStep, kinkedStep / 10, kinkedStep / 100} {
-		if d, err = differences(loss, middle, w, h); err != nil {
-			return d, false, err
-		}
-		// Half of what is allowed, since the slope is off by as much.
-		if d.disagreement <= Kinked/2*max(math.Abs(d.slope), least) {
-			return d, false, nil
-		}
-	}
-	return d, true, nil
-}
-
-// differences perturbs w by h, and puts it back.
-func differences(loss func() (float64, error), middle float64, w *float64, h float64) (d difference, err error) {
+// derivative finds the slope at w.
+func derivative(loss func() (float64, error), middle float64, w *float64, least float64, kinked bool) (d estimate, kink bool, err error) {
 	at := *w
 	defer func() { *w = at }()
 	value := func(delta float64) float64 {
@@ -195,17 +190,67 @@ func differences(loss func() (float64, error), middle float64, w *float64, h flo
 		v, err = loss()
 		return v
 	}
-	right, left := value(h), value(-h)
-	right2, left2 := value(h/2), value(-h/2)
-	if err != nil {
-		return difference{}, err
+	if kinked {
+		d, kink = kinkedSlope(value, middle, least)
+	} else {
+		d = smoothSlope(value, middle)
 	}
-	coarse, fine := (right-left)/(2*h), (right2-left2)/h
-	// Of a smooth function right and left slopes differ by h·f″: at h twice as
-	// much as at h/2, and what is left is the jump of the slope.
-	bend, bend2 := (right-2*middle+left)/h, (right2-2*middle+left2)/(h/2)
-	return difference{
-		slope:        (4*fine - coarse) / 3,
-		disagreement: max(math.Abs(fine-coarse), math.Abs(2*bend2-bend)),
-	}, nil
+	return d, kink, err
+}
+
+// smoothSlope halves the step until rounding is the larger part of the error. value
+// is the loss where the entry is changed by so much.
+func smoothSlope(value func(delta float64) float64, middle float64) (d estimate) {
+	central := func(h float64) float64 { return (value(h) - value(-h)) / (2 * h) }
+	coarse, fine := central(longestStep), central(longestStep/2)
+	previous, change := richardson(coarse, fine), math.Inf(1)
+	best := math.Inf(1)
+	for h := longestStep / 4; h >= shortestStep; h /= 2 {
+		coarse, fine = fine, central(h)
+		slope := richardson(coarse, fine)
+		// The error falls to a sixteenth. That two slopes agree by chance must not
+		// pass for convergence.
+		was := change
+		change = math.Abs(slope - previous)
+		truncation := change
+		if !math.IsInf(was, 0) {
+			truncation = max(change, was/16)
+		}
+		rounding := epsilon * math.Abs(middle) / h
+		if total := truncation + rounding; total < best {
+			best = total
+			d = estimate{slope: slope, noise: roundings * rounding}
+		}
+		if truncation <= rounding {
+			break
+		}
+		previous = slope
+	}
+	if math.IsInf(best, 0) {
+		d.slope = math.NaN() // no two of the losses were numbers
+	}
+	return d
+}
+
+// richardson removes the error of second order from the differences at h and h/2.
+func richardson(coarse, fine float64) float64 { return (4*fine - coarse) / 3 }
+
+// kinkedSlope tries smaller steps where the perturbation crosses a kink, which one of a
+// weight that many units share easily does.
+func kinkedSlope(value func(delta float64) float64, middle, least float64) (d estimate, kink bool) {
+	for _, h := range []float64{kinkedStep, kinkedStep / 10, kinkedStep / 100} {
+		right, left := value(h), value(-h)
+		right2, left2 := value(h/2), value(-h/2)
+		coarse, fine := (right-left)/(2*h), (right2-left2)/h
+		// Of a smooth function right and left slopes differ by h·f″: at h twice as
+		// much as at h/2, and what is left is the jump of the slope.
+		bend, bend2 := (right-2*middle+left)/h, (right2-2*middle+left2)/(h/2)
+		disagreement := max(math.Abs(fine-coarse), math.Abs(2*bend2-bend))
+		d = estimate{slope: richardson(coarse, fine), noise: roundings * epsilon * math.Abs(middle) / h}
+		// Half of what is allowed, since the slope is off by as much.
+		if disagreement <= Kinked/2*max(math.Abs(d.slope), least)+d.noise {
+			return d, false
+		}
+	}
+	return d, true
 }

@@ -67,6 +67,90 @@ func TestWrongGradientsFail(t *testing.T) {
 	}
 }
 
+// deep is the loss of a one-unit tanh network with one weight over so many steps, whose
+// higher derivatives are large, and its gradient.
+func deep(w []float64, steps int) (loss func() (float64, error), grad []float64) {
+	pass := func() (x, slope float64) {
+		x = 0.3
+		for range steps {
+			y := math.Tanh(w[0]*x + 0.1)
+			x, slope = y, (1-y*y)*(x+w[0]*slope)
+		}
+		return x, slope
+	}
+	x, slope := pass()
+	return func() (float64, error) {
+		x, _ := pass()
+		return x * x, nil
+	}, []float64{2 * x * slope}
+}
+
+// The right step differs by orders of magnitude with the function: no gradient of
+// these is rejected, and none that is wrong by 1e-5 passes.
+func TestTheStepSuitsTheFunction(t *testing.T) {
+	t.Parallel()
+	scaled := func(size, frequency float64) func(w []float64) (func() (float64, error), []float64) {
+		return func(w []float64) (func() (float64, error), []float64) {
+			return func() (float64, error) { return 3 + size*math.Sin(frequency*w[0]), nil },
+				[]float64{size * frequency * math.Cos(frequency*w[0])}
+		}
+	}
+	for name, f := range map[string]func(w []float64) (func() (float64, error), []float64){
+		"slow":       scaled(1, 0.1),
+		"fast":       scaled(1, 200),
+		"faster":     scaled(1, 2000),
+		"small":      scaled(1e-4, 1),
+		"shallow":    func(w []float64) (func() (float64, error), []float64) { return deep(w, 3) },
+		"deep":       func(w []float64) (func() (float64, error), []float64) { return deep(w, 50) },
+		"very deep":  func(w []float64) (func() (float64, error), []float64) { return deep(w, 400) },
+		"quadratic":  func(w []float64) (func() (float64, error), []float64) { return smooth(w) },
+		"a constant": func([]float64) (func() (float64, error), []float64) { return scaled(0, 1)([]float64{1}) },
+	} {
+		for _, at := range []float64{-1.2, 0.4, 1.04, 1.9} {
+			w := []float64{at}
+			loss, grad := f(w)
+			rows, err := Check(loss, []Parameter{{"w", w, grad}}, Options{Entries: 1})
+			if err != nil || !rows[0].OK {
+				t.Errorf("%s at %g: %+v, %v", name, at, rows, err)
+			}
+			if rows[0].Noisy > 0 {
+				continue
+			}
+			grad[0] *= 1 + 1e-5
+			if rows, err = Check(loss, []Parameter{{"w", w, grad}}, Options{Entries: 1}); err != nil || rows[0].OK {
+				t.Errorf("%s at %g passes although wrong: %+v, %v", name, at, rows, err)
+			}
+		}
+	}
+}
+
+// Where a gradient is so small that differences are mostly rounding, that is said, and
+// only errors above the rounding count.
+func TestRoundingIsNoError(t *testing.T) {
+	t.Parallel()
+	for _, kinked := range []bool{false, true} {
+		for _, size := range []float64{1e-8, 1e-10, 0} {
+			for _, at := range []float64{-0.7, 0.1, 0.2, 0.3, 1.1} {
+				w := []float64{at}
+				loss := func() (float64, error) { return 3 + size*math.Sin(w[0]), nil }
+				check := func(slope float64) Row {
+					rows, err := Check(loss, []Parameter{{"w", w, []float64{slope}}}, Options{Entries: 1, Kinked: kinked})
+					if err != nil {
+						t.Fatal(err)
+					}
+					return rows[0]
+				}
+				if r := check(size * math.Cos(at)); !r.OK || r.Checked != 1 || r.Noisy != 1 {
+					t.Errorf("kinked %v, size %g at %g: %+v", kinked, size, at, r)
+				}
+				if r := check(size*math.Cos(at) + 1e-7); r.OK {
+					t.Errorf("kinked %v, size %g at %g passes although wrong: %+v", kinked, size, at, r)
+				}
+			}
+		}
+	}
+}
+
 // Entries whose perturbation crosses the kink of |w| are told apart, wherever in
 // the perturbation it is; others are checked.
 func TestKinksAreToldApart(t *testing.T) {
