@@ -86,6 +86,8 @@ func ExitCode(err error) int {
 		return ExitCommitted
 	case errors.Is(err, ErrPreempted):
 		return ExitPreempted
+	case errors.Is(err, backend.ErrExpired):
+		return ExitFailure // the next attempt is given new ones
 	case errors.Is(err, backend.ErrFull), errors.Is(err, backend.ErrPermission):
 		return ExitStore
 	case errors.As(err, &config), errors.Is(err, data.ErrConfig):

@@ -441,7 +441,8 @@ func TestErrorsAndTheirExitCodes(t *testing.T) {
 			}
 		})
 	}
-	if ExitCode(nil) != 0 || ExitCode(errors.New("x")) != 1 || ExitCode(ErrPreempted) != 75 {
+	if ExitCode(nil) != 0 || ExitCode(errors.New("x")) != 1 || ExitCode(ErrPreempted) != 75 ||
+		ExitCode(errors.Join(backend.ErrPermission, backend.ErrExpired)) != ExitFailure {
 		t.Error("exit codes of the simple cases")
 	}
 }

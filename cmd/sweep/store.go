@@ -150,5 +150,6 @@ func place(s *storage.Store, key string) string {
 	if u.Scheme == "file" {
 		return filepath.Join(u.Path, filepath.FromSlash(key))
 	}
+	u.RawQuery = "" // how to reach it, not where it is
 	return u.JoinPath(key).String()
 }

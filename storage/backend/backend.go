@@ -22,6 +22,9 @@ var (
 	ErrFull = errors.New("no space left in the store")
 	// ErrPermission: the store refuses access.
 	ErrPermission = errors.New("no permission")
+	// ErrExpired comes with ErrPermission where credentials were good and are so no
+	// longer: who is given new ones may go on.
+	ErrExpired = errors.New("the credentials have expired")
 )
 
 // Object describes an object in a listing.

@@ -74,7 +74,7 @@ func TestErrors(t *testing.T) {
 	}{
 		"denied":      {403, "AccessDenied", "Access Denied", backend.ErrPermission, "AccessDenied (403): Access Denied"},
 		"wrong key":   {403, "SignatureDoesNotMatch", "Check your\n key", backend.ErrPermission, "SignatureDoesNotMatch (403): Check your key"},
-		"expired":     {400, "ExpiredToken", "The token has expired.", backend.ErrPermission, "ExpiredToken (400): The token has expired."},
+		"expired":     {400, "ExpiredToken", "The token has expired.", backend.ErrExpired, "no permission: the credentials have expired: ExpiredToken (400): The token has expired."},
 		"quota":       {403, "QuotaExceeded", "Your quota is used up.", backend.ErrFull, "QuotaExceeded"},
 		"full":        {507, "XMinioStorageFull", "There is no room.", backend.ErrFull, "no space left"},
 		"no bucket":   {404, "NoSuchBucket", "No.", nil, "there is no bucket bucket"},
@@ -92,7 +92,7 @@ func TestErrors(t *testing.T) {
 					continue
 				}
 				for _, other := range []error{backend.ErrExists, backend.ErrFull, backend.ErrNotFound, backend.ErrPermission} {
-					if other != test.is && errors.Is(err, other) {
+					if expired := test.is == backend.ErrExpired && other == backend.ErrPermission; other != test.is && errors.Is(err, other) != expired {
 						t.Errorf("%s: %v is %v, too", op, err, other)
 					}
 				}

@@ -33,7 +33,10 @@ const (
 var fullCodes = []string{"QuotaExceeded", "InsufficientCapacity", "InsufficientStorage", "StorageFull", "XMinioStorageFull", "XMinioAdminBucketQuotaExceeded", "XMinioBucketQuotaExceeded"}
 
 // Codes of refusals that do not come as 401 or 403.
-var refusalCodes = []string{"ExpiredToken", "InvalidToken", "TokenRefreshRequired", "InvalidAccessKeyId"}
+var refusalCodes = []string{"InvalidToken", "InvalidAccessKeyId"}
+
+// Codes of credentials that were good once.
+var expiredCodes = []string{"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"}
 
 // Codes for a key that is an object and a prefix of others, or too long. S3 itself
 // allows the former.
@@ -161,6 +164,8 @@ func failed(ctx context.Context, err error) error {
 	switch {
 	case slices.Contains(fullCodes, c) || status == http.StatusInsufficientStorage:
 		e.kind = backend.ErrFull
+	case slices.Contains(expiredCodes, c):
+		e.kind = fmt.Errorf("%w: %w", backend.ErrPermission, backend.ErrExpired)
 	case isDenied(err) || isUnsigned(err):
 		e.kind = backend.ErrPermission
 	case slices.Contains(badKeyCodes, c):
