@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"path"
 	"strings"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -43,7 +44,7 @@ func (b *Backend) List(ctx context.Context, prefix string) iter.Seq2[backend.Obj
 			for _, o := range page.Contents {
 				key, ok := strings.CutPrefix(aws.ToString(o.Key), b.at.key(""))
 				key = strings.TrimPrefix(key, "/")
-				if !ok || backend.CheckKey(key) != nil {
+				if !ok || backend.CheckKey(key) != nil || isUnfinished(key) {
 					continue // a folder's marker, or nothing of ours
 				}
 				if key <= last {
@@ -59,4 +60,11 @@ func (b *Backend) List(ctx context.Context, prefix string) iter.Seq2[backend.Obj
 			}
 		}
 	}
+}
+
+// isUnfinished says whether a key is the name of a file that versitygw is about to
+// rename: for a moment it lists those, too.
+func isUnfinished(key string) bool {
+	name := path.Base(key)
+	return strings.HasPrefix(name, ".") && strings.Contains(name, ".sgwtmp.")
 }
