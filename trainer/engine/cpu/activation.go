@@ -11,10 +11,7 @@ import (
 func activate[T float](a ops.Activation, x []T) {
 	switch a {
 	case ops.ReLU:
-		// max keeps NaN: a network that has diverged must not look well.
-		for i, v := range x {
-			x[i] = max(v, 0)
-		}
+		rectify(x)
 	case ops.Tanh:
 		for i, v := range x {
 			x[i] = T(tanh(float64(v)))
@@ -74,15 +71,7 @@ func slope[T float](a ops.Activation, dy, y, dz []T) {
 	case ops.Identity:
 		copy(dz, dy)
 	case ops.ReLU:
-		// A table instead of a branch, which would be mispredicted half the time.
-		factor := [2]T{0, 1}
-		for i, g := range dy {
-			active := 0
-			if y[i] > 0 {
-				active = 1
-			}
-			dz[i] = g * factor[active]
-		}
+		rectifyGrad(dy, y, dz)
 	case ops.Tanh:
 		for i, g := range dy {
 			dz[i] = g * ((1 - y[i]) * (1 + y[i])) // nothing to fuse

@@ -75,13 +75,6 @@ func (c *convolution[T]) oneCase(row int, columns []T) {
 	activate(c.activation, y)
 }
 
-// fill sets all elements to v.
-func fill[T float](x []T, v T) {
-	for i := range x {
-		x[i] = v
-	}
-}
-
 // convInputGrad is dx, the sum over the windows that each element is in of wᵀ·dz.
 type convInputGrad[T float] struct {
 	convolver[T]
@@ -172,36 +165,27 @@ type channelSum[T float] struct {
 	pool            *pool
 	x, y            array[T]
 	rows, positions int
+	totals          []float64
 	part            func(lo, hi int)
 }
 
 func newChannelSum[T float](p *pool, op ops.ChannelSum, x, y array[T], shape []int) *channelSum[T] {
 	c := &channelSum[T]{pool: p, x: x, y: y, rows: shape[0], positions: op.Positions}
+	c.totals = make([]float64, shape[1]/op.Positions)
 	c.part = c.channels
 	return c
 }
 
-func (c *channelSum[T]) run() { c.pool.each(len(c.y.get()), 1, c.part) }
+func (c *channelSum[T]) run() { c.pool.each(len(c.totals), 4, c.part) }
 
 func (c *channelSum[T]) channels(lo, hi int) {
-	x, y := c.x.get(), c.y.get()
-	for k := lo; k < hi; k++ {
-		total := 0.0
-		for row := range c.rows {
-			var s0, s1, s2, s3 T // so that additions need not wait for one another
-			plane := x[(row*len(y)+k)*c.positions:][:c.positions]
-			for len(plane) >= 4 {
-				s0 += plane[0]
-				s1 += plane[1]
-				s2 += plane[2]
-				s3 += plane[3]
-				plane = plane[4:]
-			}
-			for _, v := range plane {
-				s0 += v
-			}
-			total += float64((s0 + s1) + (s2 + s3))
-		}
-		y[k] = T(total)
+	x, totals := c.x.get(), c.totals[lo:hi]
+	clear(totals)
+	for row := range c.rows {
+		planes := x[(row*len(c.totals)+lo)*c.positions:]
+		planeSums(planes[:len(totals)*c.positions], c.positions, totals)
+	}
+	for k, total := range totals {
+		c.y.get()[lo+k] = T(total)
 	}
 }

@@ -8,13 +8,14 @@ type maximum[T float] struct {
 	pool       *pool
 	g          ops.Geometry
 	oh, ow     int
+	halving    halving[T]
 	activation ops.Activation
 	x, y       array[T]
 	part       func(lo, hi int)
 }
 
 func newMaximum[T float](p *pool, op ops.Maximum, x, y array[T]) *maximum[T] {
-	m := &maximum[T]{pool: p, g: op.Geometry, activation: op.Activation, x: x, y: y}
+	m := &maximum[T]{pool: p, g: op.Geometry, activation: op.Activation, halving: newHalving[T](), x: x, y: y}
 	m.oh, m.ow = op.Geometry.Out()
 	m.part = m.planes
 	return m
@@ -28,13 +29,17 @@ func (m *maximum[T]) planes(lo, hi int) {
 	size, positions := m.g.Height*m.g.Width, m.oh*m.ow
 	for p := lo; p < hi; p++ {
 		x, y := m.x.get()[p*size:][:size], m.y.get()[p*positions:][:positions]
+		if halves(m.g) {
+			relu := m.activation == ops.ReLU
+			m.halving.forward(x, y, m.oh, m.g.Width, m.ow, relu)
+			if !relu {
+				activate(m.activation, y)
+			}
+			continue
+		}
 		for oy := range m.oh {
 			out := y[oy*m.ow:][:m.ow]
 			top := x[oy*m.g.Stride*m.g.Width:]
-			if m.g.Size == 2 && m.g.Stride == 2 {
-				pairs(out, top[:2*m.ow], top[m.g.Width:][:2*m.ow])
-				continue
-			}
 			for ox := range out {
 				v := top[ox*m.g.Stride]
 				for ky := range m.g.Size {
@@ -49,23 +54,13 @@ func (m *maximum[T]) planes(lo, hi int) {
 	}
 }
 
-// pairs is the case of a window of two.
-func pairs[T float](out, top, bottom []T) {
-	for i := range out {
-		if len(top) < 2 || len(bottom) < 2 { // never; it spares the checks below
-			return
-		}
-		out[i] = max(top[0], top[1], bottom[0], bottom[1])
-		top, bottom = top[2:], bottom[2:]
-	}
-}
-
 // maximumGrad adds dz to the first largest element of each window. Where windows do
 // not overlap, dx may be x.
 type maximumGrad[T float] struct {
 	pool      *pool
 	g         ops.Geometry
 	oh, ow    int
+	halving   halving[T]
 	dz, x, dx array[T]
 	part      func(lo, hi int)
 }
@@ -73,8 +68,11 @@ type maximumGrad[T float] struct {
 // apart reports whether no element is in two windows.
 func apart(g ops.Geometry) bool { return g.Stride >= g.Size }
 
+// halves reports whether a geometry is what halving is for.
+func halves(g ops.Geometry) bool { return g.Size == 2 && g.Stride == 2 }
+
 func newMaximumGrad[T float](p *pool, op ops.MaximumGrad, dz, x, dx array[T]) *maximumGrad[T] {
-	m := &maximumGrad[T]{pool: p, g: op.Geometry, dz: dz, x: x, dx: dx}
+	m := &maximumGrad[T]{pool: p, g: op.Geometry, halving: newHalving[T](), dz: dz, x: x, dx: dx}
 	m.oh, m.ow = op.Geometry.Out()
 	m.part = m.planes
 	return m
@@ -89,8 +87,9 @@ func (m *maximumGrad[T]) planes(lo, hi int) {
 	for p := lo; p < hi; p++ {
 		x, dx, dz := m.x.get()[p*size:][:size], m.dx.get()[p*size:][:size], m.dz.get()[p*positions:][:positions]
 		switch {
-		case m.g.Size == 2 && m.g.Stride == 2:
-			m.halves(x, dx, dz)
+		case halves(m.g):
+			m.halving.backward(x, dx, dz, m.oh, m.g.Width, m.ow)
+			clear(dx[2*m.oh*m.g.Width:])
 		case apart(m.g):
 			m.tiles(x, dx, dz)
 		default:
@@ -144,41 +143,4 @@ func (m *maximumGrad[T]) tiles(x, dx, dz []T) {
 		}
 		clear(dx[oy*step+m.g.Size*m.g.Width : bottom])
 	}
-}
-
-// halves is the case of a window of two. What is largest is as good as random, so it
-// is found without branches: factors of one and zero instead.
-func (m *maximumGrad[T]) halves(x, dx, dz []T) {
-	w := m.g.Width
-	factor := [2]T{0, 1}
-	for oy := range m.oh {
-		top, bottom := x[2*oy*w:][:w], x[(2*oy+1)*w:][:w]
-		outTop, outBottom := dx[2*oy*w:][:w], dx[(2*oy+1)*w:][:w]
-		for _, grad := range dz[oy*m.ow:][:m.ow] {
-			if len(top) < 2 || len(bottom) < 2 || len(outTop) < 2 || len(outBottom) < 2 {
-				break // never; it spares the checks below
-			}
-			a, b, c, d := top[0], top[1], bottom[0], bottom[1]
-			// Comparisons in pairs, the earlier one winning ties.
-			right, rightBelow := bit(b > a), bit(d > c)
-			upper, lower := max(a, b), max(c, d)
-			below := bit(lower > upper)
-			outTop[0] = grad * factor[(1-below)&(1-right)]
-			outTop[1] = grad * factor[(1-below)&right]
-			outBottom[0] = grad * factor[below&(1-rightBelow)]
-			outBottom[1] = grad * factor[below&rightBelow]
-			top, bottom, outTop, outBottom = top[2:], bottom[2:], outTop[2:], outBottom[2:]
-		}
-		if w%2 == 1 {
-			outTop[0], outBottom[0] = 0, 0
-		}
-	}
-	clear(dx[2*m.oh*w:])
-}
-
-func bit(b bool) int {
-	if b {
-		return 1
-	}
-	return 0
 }

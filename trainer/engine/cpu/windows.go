@@ -15,23 +15,27 @@ type windows struct {
 	// aligned: the rows of a band lie one after the other in the case as they do
 	// in the matrix, so they are copied at once.
 	aligned bool
+	// columns are, for every column of the window, the span of positions in which it
+	// is on the plane.
+	columns []span
 }
+
+// span is a half-open range of positions.
+type span struct{ lo, hi int }
 
 func newWindows(g ops.Geometry) windows {
 	oh, ow := g.Out()
-	return windows{
+	w := windows{
 		Geometry: g, oh: oh, ow: ow, inputs: g.Inputs(), taps: g.Taps(), positions: oh * ow,
 		aligned: g.Stride == 1 && ow == g.Width,
 	}
-}
-
-// span returns the columns ox of positions for which column kx of the window is on
-// the plane.
-func (w *windows) span(kx int) (lo, hi int) {
-	lo = max(0, (w.Padding-kx+w.Stride-1)/w.Stride)
-	hi = (w.Width + w.Padding - kx + w.Stride - 1) / w.Stride
-	hi = max(min(hi, w.ow), 0)
-	return min(lo, hi), hi
+	for kx := range g.Size {
+		lo := max(0, (g.Padding-kx+g.Stride-1)/g.Stride)
+		hi := (g.Width + g.Padding - kx + g.Stride - 1) / g.Stride
+		hi = max(min(hi, ow), 0)
+		w.columns = append(w.columns, span{min(lo, hi), hi})
+	}
+	return w
 }
 
 // rowsOf returns the rows oy0 ≤ oy < oy1 for which row ky of the window is on the
@@ -52,7 +56,7 @@ func gather[T float](w *windows, x, columns []T, oy0, oy1 int) {
 			top, bottom := w.rowsOf(ky, oy0, oy1)
 			for kx := range w.Size {
 				row := columns[((c*w.Size+ky)*w.Size+kx)*n:][:n]
-				lo, hi := w.span(kx)
+				lo, hi := w.columns[kx].lo, w.columns[kx].hi
 				clear(row[:(top-oy0)*w.ow])
 				clear(row[(bottom-oy0)*w.ow:])
 				inner := row[(top-oy0)*w.ow : (bottom-oy0)*w.ow]
@@ -75,9 +79,16 @@ func gather[T float](w *windows, x, columns []T, oy0, oy1 int) {
 
 // edges clears the columns that are off the plane.
 func edges[T float](inner []T, width, lo, hi int) {
-	for at := 0; at < len(inner); at += width {
-		clear(inner[at : at+lo])
-		clear(inner[at+hi : at+width])
+	// Column by column: they are few.
+	for column := range lo {
+		for at := column; at < len(inner); at += width {
+			inner[at] = 0
+		}
+	}
+	for column := hi; column < width; column++ {
+		for at := column; at < len(inner); at += width {
+			inner[at] = 0
+		}
 	}
 }
 
@@ -107,7 +118,7 @@ func scatter[T float](w *windows, columns, dx []T, oy0, oy1 int) {
 			top, bottom := w.rowsOf(ky, oy0, oy1)
 			for kx := range w.Size {
 				row := columns[((c*w.Size+ky)*w.Size+kx)*n:][:n]
-				lo, hi := w.span(kx)
+				lo, hi := w.columns[kx].lo, w.columns[kx].hi
 				inner := row[(top-oy0)*w.ow : (bottom-oy0)*w.ow]
 				first := (top*w.Stride+ky-w.Padding)*w.Width + kx - w.Padding
 				switch {
@@ -134,21 +145,6 @@ func scatterRows[T float](w *windows, inner, plane []T, first, lo, hi int) {
 			plane[at] += inner[ox]
 			at += w.Stride
 		}
-	}
-}
-
-// add is x += y, for as many elements as y has.
-func add[T float](x, y []T) {
-	x = x[:len(y)]
-	for len(x) >= 4 && len(y) >= 4 {
-		x[0] += y[0]
-		x[1] += y[1]
-		x[2] += y[2]
-		x[3] += y[3]
-		x, y = x[4:], y[4:]
-	}
-	for i, v := range y {
-		x[i] += v
 	}
 }
 
