@@ -28,6 +28,8 @@ type app struct {
 	profile string // --profile
 	verbose bool
 
+	logFormat string // --log-format; empty where the log goes to the folder
+
 	mu     sync.Mutex
 	onExit []func() // what a second Ctrl-C still has to do
 }

@@ -85,34 +85,59 @@ type logs struct {
 	file          io.Closer
 }
 
-// openLogs appends to the folder's log, and writes to stderr with --verbose.
+// openLogs appends to the folder's log, and writes to stderr with --verbose. With
+// --log-format it writes to stderr alone.
 func (a *app) openLogs(d workdir.Dir) (*logs, error) {
+	if a.logFormat != "" {
+		return newLogs(a.logHandler, io.NopCloser(nil)), nil
+	}
 	f, err := os.OpenFile(d.Log(), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o644)
 	if err != nil {
 		return nil, userErrorf("open the log: %w", err)
 	}
-	at := func(level slog.Level) *slog.Logger {
-		options := &slog.HandlerOptions{Level: level}
-		var handler slog.Handler = slog.NewTextHandler(f, options)
+	return newLogs(func(level slog.Level) slog.Handler {
+		var handler slog.Handler = slog.NewTextHandler(f, &slog.HandlerOptions{Level: level})
 		if a.verbose {
-			handler = tee{handler, slog.NewTextHandler(a.stderr, options)}
+			handler = tee{handler, a.logHandler(level)}
 		}
-		return slog.New(handler).With("pid", os.Getpid())
+		return handler
+	}, f), nil
+}
+
+func newLogs(at func(slog.Level) slog.Handler, file io.Closer) *logs {
+	pid := os.Getpid()
+	return &logs{own: slog.New(at(slog.LevelInfo)).With("pid", pid), temporal: slog.New(at(slog.LevelWarn)).With("pid", pid), file: file}
+}
+
+// logHandler writes to stderr.
+func (a *app) logHandler(level slog.Level) slog.Handler {
+	options := &slog.HandlerOptions{Level: level}
+	if a.logFormat == "json" {
+		return slog.NewJSONHandler(a.stderr, options)
 	}
-	return &logs{own: at(slog.LevelInfo), temporal: at(slog.LevelWarn), file: f}, nil
+	return slog.NewTextHandler(a.stderr, options)
 }
 
 func (l *logs) close() { l.file.Close() }
 
 // stderrLogs leaves nothing behind; without --verbose it is silent.
 func (a *app) stderrLogs() *logs {
-	at := func(level slog.Level) *slog.Logger {
+	return newLogs(func(level slog.Level) slog.Handler {
 		if !a.verbose {
-			return slog.New(slog.DiscardHandler)
+			return slog.DiscardHandler
 		}
-		return slog.New(slog.NewTextHandler(a.stderr, &slog.HandlerOptions{Level: level}))
+		return a.logHandler(level)
+	}, io.NopCloser(nil))
+}
+
+// tell says something to whoever started the process, in the log's form if stderr is
+// the log's.
+func (a *app) tell(l *logs, text string) {
+	if a.logFormat != "" {
+		l.own.Info(text)
+		return
 	}
-	return &logs{own: at(slog.LevelInfo), temporal: at(slog.LevelWarn), file: io.NopCloser(nil)}
+	say(a.stderr, text)
 }
 
 // remote says whether a Temporal server is configured. The default profile of
@@ -138,6 +163,11 @@ func (a *app) connect(ctx context.Context, home workdir.Dir, l *logs, verb strin
 }
 
 func (a *app) connectRemote(ctx context.Context, l *logs) (*connection, error) {
+	return a.connectMeasured(ctx, l, nil)
+}
+
+// connectMeasured is connectRemote that reports what the client does, unless to is nil.
+func (a *app) connectMeasured(ctx context.Context, l *logs, to client.MetricsHandler) (*connection, error) {
 	options, err := envconfig.LoadClientOptions(envconfig.LoadClientOptionsRequest{ConfigFileProfile: a.profile})
 	if err != nil {
 		return nil, userErrorf("read Temporal's configuration: %w", err)
@@ -154,7 +184,7 @@ func (a *app) connectRemote(ctx context.Context, l *logs) (*connection, error) {
 	if _, _, err := net.SplitHostPort(options.HostPort); err != nil {
 		return nil, userErrorf("the Temporal server's address is host:port, not %q", options.HostPort)
 	}
-	options.Logger = sdklog.NewStructuredLogger(l.temporal)
+	options.Logger, options.MetricsHandler = sdklog.NewStructuredLogger(l.temporal), to
 	c := &connection{address: options.HostPort, namespace: options.Namespace}
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()

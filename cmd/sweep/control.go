@@ -11,6 +11,7 @@ import (
 	"go.temporal.io/sdk/client"
 	"go.temporal.io/sdk/temporal"
 
+	"github.com/tenfold-ml/tenfold/sweeps"
 	"github.com/tenfold-ml/tenfold/workflows"
 )
 
@@ -52,7 +53,7 @@ type controlJSON struct {
 
 func newControlCommand(a *app, v controlVerb) *cobra.Command {
 	var output format
-	var reason string
+	var reason, nomad string
 	cmd := &cobra.Command{
 		Use: v.update + " SWEEP", Short: v.short, Long: v.long, Example: v.example,
 		Args:              sweepArg(true),
@@ -65,20 +66,49 @@ func newControlCommand(a *app, v controlVerb) *cobra.Command {
 					return err
 				}
 				s, err := control(ctx, conn, id, v.update, reason)
+				var proof string
+				if err == nil && v.update == workflows.CancelUpdate {
+					proof, err = a.proveGone(ctx, conn, id, nomad)
+				}
 				if err != nil {
 					return err
 				}
 				if output == formatJSON {
 					return writeJSON(a.stdout, controlJSON{Sweep: id, State: s})
 				}
-				_, err = fmt.Fprintf(a.stdout, "sweep %s %s\n", id, v.done)
+				_, err = fmt.Fprintf(a.stdout, "sweep %s %s%s\n", id, v.done, proof)
 				return err
 			})
 		},
 	}
 	addFormat(cmd, &output)
 	cmd.Flags().StringVar(&reason, "reason", "", "why; shown in the sweep's status")
+	if v.update == workflows.CancelUpdate {
+		addNomad(cmd, &nomad)
+	}
 	return cmd
+}
+
+// proveGone makes sure that nothing of a cancelled sweep is left on its cluster, and says
+// so. Of trainers on workers' machines, and where this command knows of no cluster, the
+// workers have seen to it: a sweep is not cancelled before.
+func (a *app) proveGone(ctx context.Context, conn *connection, id, nomad string) (string, error) {
+	in, err := sweepInput(ctx, conn, id)
+	if err != nil || in.Spec.Launcher.Kind != sweeps.NomadLauncher {
+		return "", err
+	}
+	if nomad == "" && a.getenv("NOMAD_ADDR") == "" {
+		return "; its worker stopped its jobs (with NOMAD_ADDR or --nomad this command looks for itself)", nil
+	}
+	l, c, err := a.leftovers(in.Spec.Launcher, id, nomad)
+	if err != nil {
+		return "", err
+	}
+	defer c.Close()
+	if err := l.check(ctx); err != nil {
+		return "", fmt.Errorf("the sweep is cancelled, but %w", err)
+	}
+	return "; none of its jobs is left on the cluster", nil
 }
 
 // updateTimeout is for how long to wait for a worker to take an update.
@@ -124,6 +154,13 @@ func control(ctx context.Context, conn *connection, id, update, reason string) (
 func controlStopped(ctx context.Context, conn *connection, id, update, reason string) (state, error) {
 	if update != workflows.CancelUpdate {
 		return "", userErrorf("nobody works on sweep %s, so there is nothing to %s", id, update)
+	}
+	in, err := sweepInput(ctx, conn, id)
+	if err != nil {
+		return "", err
+	}
+	if in.Spec.Launcher.Kind == sweeps.NomadLauncher {
+		return "", userErrorf(`nobody works on sweep %s, whose jobs may go on on the cluster; "sweep kill %[1]s" stops them`, id)
 	}
 	if reason == "" {
 		reason = "cancelled while nobody worked on it"

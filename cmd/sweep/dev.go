@@ -14,7 +14,7 @@ import (
 
 func newDevCommand(a *app) *cobra.Command {
 	var port int
-	var trainer string
+	var trainer, nomad string
 	cmd := &cobra.Command{
 		Use:   "dev",
 		Short: "Keep the embedded server and a worker running for other terminals",
@@ -28,15 +28,16 @@ that were left unfinished go on.`,
 			if port < 0 || port > 65535 {
 				return userErrorf("--port is between 1 and 65535, or 0 for any that is free; got %d", port)
 			}
-			return dev(cmd.Context(), a, port, trainer)
+			return dev(cmd.Context(), a, port, trainer, nomad)
 		},
 	}
 	cmd.Flags().IntVar(&port, "port", 0, "port of the server on the loopback interface; 0 takes a free one")
 	addTrainer(cmd, &trainer)
+	addNomad(cmd, &nomad)
 	return cmd
 }
 
-func dev(ctx context.Context, a *app, port int, trainer string) error {
+func dev(ctx context.Context, a *app, port int, trainer, nomad string) error {
 	if a.remote() {
 		return userErrorf(`"sweep dev" runs a server of its own, but one is configured (--address, --profile or TEMPORAL_*); "sweep worker" works for that one`)
 	}
@@ -60,7 +61,7 @@ func dev(ctx context.Context, a *app, port int, trainer string) error {
 		return userErrorf("sweep %s is unfinished and has the store %s, not %s; name that one with --store, or end the sweep first: sweep cancel %[1]s",
 			strange[0].id, strange[0].store(), w.store.URL())
 	}
-	c, err := newCrew(w.home, conn, w.store, w.trainer, w.logs)
+	c, err := a.newCrew(w.home, conn, w.store, w.trainer, nomad, nil, w.logs)
 	if err != nil {
 		return err
 	}
@@ -73,6 +74,10 @@ func dev(ctx context.Context, a *app, port int, trainer string) error {
 		if errors.Is(err, workdir.ErrHeld) {
 			return userErrorf("another process works in %s already", w.home.Path())
 		}
+		return err
+	}
+	// Workers that join this server send steps there.
+	if err := c.serveSteps(workflows.DefaultTaskQueue); err != nil {
 		return err
 	}
 	if w.missing != nil {

@@ -49,6 +49,7 @@ type historian struct {
 	relaunched int              // of the controller's retries, those that no failure caused
 	output     *sweeps.Counts   // how the workflow counted in the end; nil before
 	open       map[int]*openRun // of trials that were launched and are not done
+	launches   map[sweeps.TrialID]bool
 
 	steps map[int64]step                // activities of the sweep itself, by event
 	runs  map[int64]contract.TrainInput // Train activities, by event
@@ -87,6 +88,8 @@ func newHistorian(sweep string, log func(sweeps.TrialID) string) *historian {
 		runs:  map[int64]contract.TrainInput{},
 		began: map[int64]int{},
 		open:  map[int]*openRun{},
+
+		launches: map[sweeps.TrialID]bool{},
 	}
 }
 
@@ -212,6 +215,13 @@ func (h *historian) find(id sweeps.TrialID) int {
 		h.resolved++
 	}
 	return -1
+}
+
+// settled says that a trial was launched and will not be again.
+func (h *historian) settled(id sweeps.TrialID) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.launches[id] && h.open[h.find(id)] == nil
 }
 
 // snapshot is where the sweep stands, as far as the history has been read.

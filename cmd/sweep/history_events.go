@@ -228,6 +228,7 @@ func (h *historian) launched(id int64, in contract.TrainInput, at time.Time) []e
 	if i < 0 {
 		return nil
 	}
+	h.launches[in.ID] = true
 	t := h.open[i]
 	switch {
 	case t == nil:

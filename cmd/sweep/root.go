@@ -70,8 +70,8 @@ func newRootCommand(a *app) *cobra.Command {
 		}
 	}
 	add("run", newRunCommand(a), newDevCommand(a), newSubmitCommand(a), newWorkerCommand(a),
-		newPauseCommand(a), newResumeCommand(a), newCancelCommand(a))
-	add("look", newStatusCommand(a), newListCommand(a), newBestCommand(a), newReportCommand(a))
+		newPauseCommand(a), newResumeCommand(a), newCancelCommand(a), newKillCommand(a))
+	add("look", newStatusCommand(a), newListCommand(a), newLogsCommand(a), newBestCommand(a), newReportCommand(a))
 	add("spec", newValidateCommand(a), newPreviewCommand(a))
 	root.AddCommand(newVersionCommand(a), newJSONTopic())
 	root.SetHelpCommand(newHelpCommand())

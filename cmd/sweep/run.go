@@ -18,6 +18,7 @@ import (
 type runOptions struct {
 	spec    string
 	trainer string
+	nomad   string
 	output  format
 }
 
@@ -53,6 +54,7 @@ Ctrl-C only stops the watching.`,
 	}
 	addFormat(cmd, &o.output)
 	addTrainer(cmd, &o.trainer)
+	addNomad(cmd, &o.nomad)
 	return cmd
 }
 
@@ -158,7 +160,7 @@ func (s *session) once(ctx context.Context) (*summary, error) {
 	f.run, f.skip = begun.run, begun.seen
 	var c *crew
 	if conn.embedded() {
-		if c, err = newCrew(s.home, conn, s.store, s.trainer, s.logs); err != nil {
+		if c, err = s.a.newCrew(s.home, conn, s.store, s.trainer, s.o.nomad, nil, s.logs); err != nil {
 			return nil, err
 		}
 		defer func() {

@@ -1,10 +1,14 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -17,6 +21,8 @@ import (
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/tenfold-ml/tenfold/internal/devserver"
 )
 
 func TestMain(m *testing.M) {
@@ -70,6 +76,8 @@ func TestScripts(t *testing.T) {
 			"waitfor":  cmdWaitFor,
 			"jsonkeys": cmdJSONKeys,
 			"killdir":  cmdKillDir,
+			"temporal": cmdTemporal,
+			"fetch":    cmdFetch,
 		},
 	})
 }
@@ -168,6 +176,42 @@ func cmdJSONKeys(ts *testscript.TestScript, neg bool, args []string) {
 	for key := range object {
 		if !may[key] {
 			ts.Fatalf("%q is not documented", key)
+		}
+	}
+}
+
+// temporal starts a server of somebody else's, on which nobody works yet, and puts its
+// address into $TEMPORAL_ADDRESS.
+func cmdTemporal(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) > 0 {
+		ts.Fatalf("usage: temporal")
+	}
+	server, err := devserver.Start(context.Background(), devserver.Options{
+		Dir: ts.MkAbs("temporal"), DBFile: "temporal.db", Versioning: true,
+	})
+	ts.Check(err)
+	ts.Defer(func() { _ = server.Stop() })
+	ts.Setenv("TEMPORAL_ADDRESS", server.Address())
+}
+
+// fetch FILE PATH REGEXP gets a path of the address that a worker has told of in a
+// file, until a line of what comes matches.
+func cmdFetch(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) != 3 {
+		ts.Fatalf("usage: fetch FILE PATH REGEXP")
+	}
+	where := regexp.MustCompile(`http://[0-9.:]+`).FindString(ts.ReadFile(args[0]))
+	want := regexp.MustCompile("(?m)" + args[2])
+	for end := time.Now().Add(60 * time.Second); ; time.Sleep(20 * time.Millisecond) {
+		response, err := http.Get(where + args[1])
+		ts.Check(err)
+		body, err := io.ReadAll(response.Body)
+		ts.Check(errors.Join(err, response.Body.Close()))
+		if want.Match(body) {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("waited in vain for %q; status %d:\n%s", args[2], response.StatusCode, body)
 		}
 	}
 }

@@ -17,6 +17,7 @@ One document:
   submit    sweep, trials, attached
   pause, resume, cancel
             sweep, state
+  kill      sweep, state, stopped
   list      [sweep, state, trials?, started, ended?]
   status    sweep, state, started, ended?, trials, counts, relaunched?, reason? (of the
             last pause, resume or cancel), best? [index, trial,

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -9,16 +8,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"go.temporal.io/sdk/worker"
 
 	"github.com/tenfold-ml/tenfold/activities"
-	"github.com/tenfold-ml/tenfold/activities/contract"
 	"github.com/tenfold-ml/tenfold/activities/local"
 	"github.com/tenfold-ml/tenfold/internal/workdir"
 	"github.com/tenfold-ml/tenfold/storage"
-	"github.com/tenfold-ml/tenfold/sweeps"
 	"github.com/tenfold-ml/tenfold/trainer/data"
 	"github.com/tenfold-ml/tenfold/workflows"
 )
@@ -31,9 +29,12 @@ const grace = 30 * time.Second
 type crew struct {
 	conn     *connection
 	launcher *local.Launcher
+	cluster  cluster // nil where there is none
 	acts     *activities.Activities
 	logs     *logs
+	post     *post // nil where the crew works for the embedded server
 	workers  []queueWorker
+	closed   bool
 }
 
 type queueWorker struct {
@@ -74,22 +75,33 @@ func (a *app) openWorkshop(ctx context.Context, trainerFlag string) (workshop, e
 	return w, nil
 }
 
-func newCrew(home workdir.Dir, conn *connection, store *storage.Store, trainer string, l *logs) (*crew, error) {
+// newCrew makes the crew, which has to be closed. nomad is the address of --nomad. A
+// post is only for workers of a server that others run.
+func (a *app) newCrew(home workdir.Dir, conn *connection, store *storage.Store, trainer, nomad string, p *post, l *logs) (*crew, error) {
 	launcher, err := local.New(local.Options{Scratch: filepath.Join(home.Path(), "scratch"), Grace: grace, Log: l.own})
 	if err != nil {
 		return nil, userErrorf("%w", err)
 	}
-	acts, err := activities.New(activities.Options{
+	c := &crew{conn: conn, launcher: launcher, logs: l, post: p}
+	if c.cluster, err = a.openCluster(nomad, store, trainer, 0, l); err != nil {
+		return nil, errors.Join(err, c.close())
+	}
+	var router activities.Launchers = newRouter(newHereLauncher(launcher, conn, home, l), c.cluster)
+	if p != nil && p.metrics != nil {
+		router = p.metrics.Launchers(router)
+		store = storage.New(p.metrics.Backend(store.Backend()))
+	}
+	c.acts, err = activities.New(activities.Options{
 		Store:       store,
-		Launchers:   launchers{hereLauncher{launcher, conn, home, l}},
+		Launchers:   router,
 		TrainerPath: trainer,
 		Source:      data.SourceFromEnv(),
 		Log:         l.own,
 	})
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(err, c.close())
 	}
-	return &crew{conn: conn, launcher: launcher, acts: acts, logs: l}, nil
+	return c, nil
 }
 
 // serve works on a task queue from now on. With the embedded server it returns
@@ -117,7 +129,11 @@ func (c *crew) serve(ctx context.Context, queue string) error {
 			c.logs.own.Warn("cannot take over from a process that is gone; Temporal's timeouts will", "queue", queue, "error", err)
 		}
 	}
-	q.worker = worker.New(c.conn.client, queue, workflows.WorkerOptions())
+	options := workflows.WorkerOptions()
+	if c.post != nil {
+		c.post.adjust(&options)
+	}
+	q.worker = worker.New(c.conn.client, queue, options)
 	workflows.Register(q.worker)
 	c.acts.Register(q.worker)
 	if err := q.worker.Start(); err != nil {
@@ -128,6 +144,25 @@ func (c *crew) serve(ctx context.Context, queue string) error {
 	}
 	c.workers = append(c.workers, q)
 	c.logs.own.Info("worker started", "queue", queue)
+	return nil
+}
+
+// serveSteps works, besides the queue of runs, on the queue of what has to find a place
+// however many runs there are.
+func (c *crew) serveSteps(queue string) error {
+	options := workflows.WorkerOptions()
+	if c.post != nil {
+		c.post.adjust(&options)
+	}
+	options.DisableWorkflowWorker = true
+	options.MaxConcurrentActivityExecutionSize = stepSlots
+	q := queueWorker{queue: stepQueue(queue)}
+	q.worker = worker.New(c.conn.client, q.queue, options)
+	c.acts.Register(q.worker)
+	if err := q.worker.Start(); err != nil {
+		return fmt.Errorf("start the worker: %w", err)
+	}
+	c.workers = append(c.workers, q)
 	return nil
 }
 
@@ -149,9 +184,7 @@ func (c *crew) close() error {
 	for _, w := range c.workers {
 		w.worker.Stop()
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), grace+5*time.Second)
-	defer cancel()
-	err := c.launcher.Close(ctx)
+	err := c.closeLaunchers()
 	for _, w := range c.workers {
 		if w.lock != nil {
 			w.lock.Unlock()
@@ -161,84 +194,33 @@ func (c *crew) close() error {
 	return err
 }
 
-// launchers are those of this process.
-type launchers struct{ local activities.Launcher }
-
-// For implements activities.Launchers.
-func (l launchers) For(spec sweeps.Launcher) (activities.Launcher, error) {
-	if spec.Kind != sweeps.LocalLauncher {
-		return nil, fmt.Errorf("the spec says launcher.kind: %s, and this worker has none of that kind", spec.Kind)
+// closeLaunchers ends the trainers of this process, and lets go of those on a cluster.
+func (c *crew) closeLaunchers() error {
+	if c.closed {
+		return nil
 	}
-	return l.local, nil
+	c.closed = true
+	if c.cluster != nil {
+		c.cluster.Close()
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), grace+5*time.Second)
+	defer cancel()
+	return c.launcher.Close(ctx)
 }
 
-// hereLauncher adds to the local launcher what only this program knows: where the
-// spec of a sweep lies, and where to keep the standard error of trainers that
-// failed, which launchers forget in the end.
-type hereLauncher struct {
-	activities.Launcher
-	conn *connection
-	home workdir.Dir
-	logs *logs
-}
-
-// Launch implements activities.Launcher.
-func (h hereLauncher) Launch(ctx context.Context, job activities.Job) (_ int, err error) {
-	if job.Command, err = h.Locate(ctx, job.Key.Sweep, job.Command); err != nil {
-		return 0, err
+// drain is close for a worker that others stand in for: what its trainers came to while
+// they went, preempted or even completed, is told before it leaves, so that they are
+// launched elsewhere when they are gone and not sooner.
+func (c *crew) drain() error {
+	c.post.leave()
+	var tasks sync.WaitGroup
+	for _, w := range c.workers {
+		tasks.Go(w.worker.Stop)
 	}
-	return h.Launcher.Launch(ctx, job)
-}
-
-// Locate implements activities.Locator: a program is looked for beside the spec first.
-func (h hereLauncher) Locate(ctx context.Context, sweep string, command []string) ([]string, error) {
-	name := command[0]
-	if filepath.IsAbs(name) || !h.conn.embedded() {
-		return command, nil
-	}
-	dir, err := h.specDir(ctx, sweep)
-	if err != nil {
-		return nil, err
-	}
-	if beside, err := exec.LookPath(filepath.Join(dir, name)); dir != "" && err == nil {
-		return append([]string{beside}, command[1:]...), nil
-	}
-	return command, nil
-}
-
-// specDir is the folder that a sweep's spec was in; empty if nobody said.
-func (h hereLauncher) specDir(ctx context.Context, sweep string) (string, error) {
-	d, err := h.conn.client.DescribeWorkflowExecution(ctx, sweep, "")
-	if err != nil {
-		return "", fmt.Errorf("find the folder of the spec: %w", err)
-	}
-	return memoValue[string](d.GetWorkflowExecutionInfo(), memoSpecDir), nil
-}
-
-// Watch implements activities.Launcher.
-func (h hereLauncher) Watch(ctx context.Context, key activities.JobKey, update func(activities.JobUpdate)) (activities.Exit, error) {
-	exit, err := h.Launcher.Watch(ctx, key, update)
-	if err != nil || exit.Code == contract.ExitPreempted {
-		return exit, err
-	}
-	var stderr bytes.Buffer
-	if err := h.Logs(ctx, key, &stderr); err != nil && !errors.Is(err, activities.ErrNoJob) {
-		h.logs.own.Warn("the trainer's standard error is lost", "trial", key.Trial, "error", err)
-	}
-	if stderr.Len() == 0 {
-		return exit, nil
-	}
-	if err := writeFile(h.home.TrialLog(string(key.Trial)), stderr.Bytes()); err != nil {
-		h.logs.own.Warn("the trainer's standard error cannot be kept", "trial", key.Trial, "error", err)
-	}
-	return exit, nil
-}
-
-func writeFile(path string, b []byte) error {
-	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-		return err
-	}
-	return os.WriteFile(path, b, 0o644)
+	err := c.closeLaunchers()
+	tasks.Wait()
+	c.workers = nil
+	return err
 }
 
 // findTrainer finds the built-in trainer: where --trainer says, else beside this

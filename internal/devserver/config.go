@@ -33,7 +33,7 @@ var services = []primitives.ServiceName{
 
 // serverConfig describes a server with one history shard: SQLite has one
 // writer, so more shards add goroutines and no speed.
-func serverConfig(sql *config.SQL, addresses map[primitives.ServiceName]string) (*config.Config, error) {
+func serverConfig(sql *config.SQL, services []primitives.ServiceName, addresses map[primitives.ServiceName]string) (*config.Config, error) {
 	cfg := &config.Config{
 		Persistence: config.Persistence{
 			DefaultStore:     sqliteplugin.PluginName,
@@ -83,7 +83,7 @@ func serverConfig(sql *config.SQL, addresses map[primitives.ServiceName]string) 
 }
 
 // hosts is the static membership: nobody gossips, nobody joins.
-func hosts(addresses map[primitives.ServiceName]string) map[primitives.ServiceName]static.Hosts {
+func hosts(services []primitives.ServiceName, addresses map[primitives.ServiceName]string) map[primitives.ServiceName]static.Hosts {
 	all := map[primitives.ServiceName]static.Hosts{
 		// Required to be named, though it does not run.
 		primitives.WorkerService: static.SingleLocalHost("127.0.0.1:1"),

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -48,6 +49,9 @@ type Options struct {
 	Retention time.Duration
 	// SearchAttributes are registered in the namespace unless they are there.
 	SearchAttributes map[string]enumspb.IndexedValueType
+	// Versioning runs Temporal's system workers too, which worker deployments need.
+	// Sweeps of the embedded engine do without.
+	Versioning bool
 	// Log takes the server's and the clients' log; nil discards it.
 	Log *slog.Logger
 }
@@ -102,6 +106,10 @@ func (s *Server) start(ctx context.Context, o Options) error {
 	if err := createNamespace(s.sql, o.Namespace, o.Retention, o.SearchAttributes); err != nil {
 		return err
 	}
+	services := services
+	if o.Versioning {
+		services = append(slices.Clone(services), primitives.WorkerService)
+	}
 	addresses := make(map[primitives.ServiceName]string, len(services))
 	reserved := make([]reservation, 0, len(services))
 	defer func() {
@@ -122,14 +130,14 @@ func (s *Server) start(ctx context.Context, o Options) error {
 		addresses[service] = address
 	}
 	s.address = addresses[primitives.FrontendService]
-	cfg, err := serverConfig(s.sql, addresses)
+	cfg, err := serverConfig(s.sql, services, addresses)
 	if err != nil {
 		return err
 	}
 	for _, r := range reserved {
 		r.ready()
 	}
-	if err := s.boot(cfg, addresses); err != nil {
+	if err := s.boot(cfg, services, addresses); err != nil {
 		return err
 	}
 	return s.ready(ctx, o.SearchAttributes)
@@ -162,7 +170,7 @@ func (s *Server) open(ctx context.Context, o Options) (string, error) {
 // boot builds and starts the services. It does so in a goroutine of its own,
 // because Temporal's answer to many errors is logger.Fatal, which ends the
 // calling goroutine here.
-func (s *Server) boot(cfg *config.Config, addresses map[primitives.ServiceName]string) error {
+func (s *Server) boot(cfg *config.Config, services []primitives.ServiceName, addresses map[primitives.ServiceName]string) error {
 	names := make([]string, len(services))
 	for i, service := range services {
 		names[i] = string(service)
@@ -174,7 +182,7 @@ func (s *Server) boot(cfg *config.Config, addresses map[primitives.ServiceName]s
 		s.server, err = temporal.NewServer(
 			temporal.ForServices(names),
 			temporal.WithConfig(cfg),
-			temporal.WithStaticHosts(hosts(addresses)),
+			temporal.WithStaticHosts(hosts(services, addresses)),
 			temporal.WithDynamicConfigClient(dynamicConfig()),
 			temporal.WithLogger(s.log),
 			temporal.WithAuthorizer(authorization.NewNoopAuthorizer()),
