@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"path"
 	"slices"
 	"strings"
 
@@ -24,29 +25,109 @@ func (l *Launcher) Check(ctx context.Context, job activities.Job) error {
 	}
 	// Attempts begin at 1, so this is none that there is.
 	job.Attempt = 0
-	p := program{command: job.Command}
-	described, err := jobOf(l.spec, job, p)
+	described, err := jobOf(l.spec, job, program{command: job.Command})
 	if err != nil {
 		return fmt.Errorf("%w: %w", activities.ErrUnplaceable, err)
 	}
+	metric, err := f.plan(ctx, described)
+	if err != nil || metric == nil {
+		return err
+	}
+	reason, never := misfit(metric, described)
+	switch {
+	case metric.NodesEvaluated == 0:
+		reason, never, err = f.elsewhere(ctx, described)
+	case never && vague(metric):
+		reason, err = f.lacking(ctx, described, metric.NodesEvaluated)
+	case !never && metric.NodesExhausted > 0:
+		reason, never, err = f.outsized(ctx, described, metric)
+	}
+	if err != nil {
+		return err
+	}
+	if never {
+		return fmt.Errorf("%w: %s", activities.ErrUnplaceable, reason)
+	}
+	return nil
+}
+
+// plan asks what would become of a job; nil is that it would be placed.
+func (f *feed) plan(ctx context.Context, job *api.Job) (*api.AllocationMetric, error) {
 	var plan *api.JobPlanResponse
-	err = f.c.call(ctx, "plan a trial", func(ctx context.Context) error {
-		plan, _, err = f.c.client.Jobs().PlanOpts(described, &api.PlanOptions{}, f.write(ctx))
+	err := f.c.call(ctx, "plan a trial", func(ctx context.Context) (err error) {
+		plan, _, err = f.c.client.Jobs().PlanOpts(job, &api.PlanOptions{}, f.write(ctx))
 		return err
 	})
 	if err != nil {
-		return unplanned(err)
+		return nil, unplanned(err)
 	}
 	for _, metric := range plan.FailedTGAllocs {
-		reason, never := misfit(metric, described)
-		if !never && metric != nil && metric.NodesExhausted > 0 {
-			reason, never = f.outsized(ctx, described, metric)
+		return metric, nil // of the only group
+	}
+	return nil, nil
+}
+
+// lacking finds out what the nodes lack where Nomad does not tell: it plans the job
+// with each of its requirements alone. Where each is met somewhere, no node meets all.
+func (f *feed) lacking(ctx context.Context, job *api.Job, nodes int) (string, error) {
+	all := requirements(job)
+	fits := func(dropped []requirement) (bool, error) {
+		bare, err := without(job, dropped)
+		if err != nil {
+			return false, err
 		}
-		if never {
-			return fmt.Errorf("%w: %s", activities.ErrUnplaceable, reason)
+		metric, err := f.plan(ctx, bare)
+		if err != nil || metric == nil {
+			return metric == nil, err
+		}
+		_, never := misfit(metric, bare)
+		return !never, nil
+	}
+	bare, err := fits(all)
+	if err != nil {
+		return "", err
+	}
+	var culprits []string
+	if !bare {
+		culprits = append(culprits, "driver "+driver(job)+" is missing or off")
+	}
+	for i := range all {
+		if !bare {
+			break
+		}
+		met, err := fits(slices.Concat(all[:i], all[i+1:]))
+		if err != nil {
+			return "", err
+		}
+		if !met {
+			culprits = append(culprits, all[i].text)
 		}
 	}
-	return nil
+	if len(culprits) == 0 {
+		culprits = append(culprits, "none meets all that the job asks for at once")
+	}
+	return fmt.Sprintf("of %s, %s", count(nodes, "node"), strings.Join(culprits, "; ")), nil
+}
+
+// elsewhere says whether a job's pool has nodes, but none in its datacenters. With no
+// node at all, some may come.
+func (f *feed) elsewhere(ctx context.Context, job *api.Job) (reason string, never bool, err error) {
+	nodes, err := f.nodes(ctx, job)
+	if err != nil || len(nodes) == 0 {
+		return "", false, err
+	}
+	var has []string
+	for _, n := range nodes {
+		for _, pattern := range job.Datacenters {
+			if ok, err := path.Match(pattern, n.Datacenter); ok || err != nil {
+				return "", false, nil // it is not ready just now
+			}
+		}
+		has = append(has, n.Datacenter)
+	}
+	slices.Sort(has)
+	return fmt.Sprintf("none of the %s in the pool is in a datacenter that matches %s, but in %s",
+		count(len(nodes), "node"), strings.Join(job.Datacenters, ", "), strings.Join(slices.Compact(has), ", ")), true, nil
 }
 
 // unplanned makes an ErrUnplaceable of what Nomad says about a job that it does not
@@ -63,6 +144,7 @@ func unplanned(err error) error {
 type capacity struct {
 	Name          string
 	NodePool      string
+	Datacenter    string
 	NodeResources struct {
 		Cpu struct { //nolint:revive // as the API spells it
 			CpuShares          int64 //nolint:revive // as the API spells it
@@ -73,22 +155,31 @@ type capacity struct {
 	}
 }
 
-// outsized says whether a job asks for more than any node has, even if it were empty.
-// Where the nodes may not be looked at, it is not known to.
-func (f *feed) outsized(ctx context.Context, job *api.Job, metric *api.AllocationMetric) (reason string, never bool) {
-	var nodes []capacity
-	err := f.c.call(ctx, "list nodes", func(ctx context.Context) error {
+// nodes are those of a job's pool; none where they may not be looked at.
+func (f *feed) nodes(ctx context.Context, job *api.Job) (nodes []capacity, err error) {
+	err = f.c.call(ctx, "list nodes", func(ctx context.Context) error {
 		nodes = nil
 		_, err := f.c.client.Raw().Query("/v1/nodes", &nodes, f.query(ctx, map[string]string{"resources": "true"}))
 		return err
 	})
-	if err != nil || len(nodes) == 0 {
-		return "", false
+	if errors.Is(err, activities.ErrDenied) {
+		return nil, nil
 	}
-	return tooLarge(job, nodes, metric)
+	pool := or(deref(job.NodePool), "default")
+	return slices.DeleteFunc(nodes, func(n capacity) bool { return n.NodePool != pool && pool != "all" }), err
 }
 
-// tooLarge compares what a job asks for with the largest node of its pool, in those
+// outsized says whether a job asks for more than any node has, even if it were empty.
+func (f *feed) outsized(ctx context.Context, job *api.Job, metric *api.AllocationMetric) (reason string, never bool, err error) {
+	nodes, err := f.nodes(ctx, job)
+	if err != nil || len(nodes) == 0 {
+		return "", false, err
+	}
+	reason, never = tooLarge(job, nodes, metric)
+	return reason, never, nil
+}
+
+// tooLarge compares what a job asks for with the largest of its pool's nodes, in those
 // dimensions that Nomad found exhausted.
 func tooLarge(job *api.Job, nodes []capacity, metric *api.AllocationMetric) (reason string, never bool) {
 	var cores, memory, shares, disk int64
@@ -104,8 +195,6 @@ func tooLarge(job *api.Job, nodes []capacity, metric *api.AllocationMetric) (rea
 			}
 		}
 	}
-	pool := or(deref(job.NodePool), "default")
-	nodes = slices.DeleteFunc(nodes, func(n capacity) bool { return n.NodePool != pool && pool != "all" })
 	largest := func(of func(capacity) int64) (most int64) {
 		for _, n := range nodes {
 			most = max(most, of(n))

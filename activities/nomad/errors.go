@@ -37,6 +37,9 @@ func denied(err error, address string) error {
 // answered, or the cluster has no leader just now. Nomad answers most mistakes with
 // 500, so of those only the ones that are known are.
 func passing(err error) bool {
+	if errors.Is(err, activities.ErrDenied) {
+		return false
+	}
 	code, body := statusOf(err)
 	switch code {
 	case 0:

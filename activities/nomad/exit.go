@@ -56,7 +56,7 @@ func terminated(e *api.TaskEvent) activities.Exit {
 // what drivers say of commands that are not there or cannot be executed.
 func hopeless(text string) bool {
 	text = strings.ToLower(text)
-	for _, sign := range []string{"not found", "no such file", "permission denied", "exec format error", "is not executable"} {
+	for _, sign := range []string{"not found", "not be found", "no such file", "permission denied", "exec format error", "is not executable"} {
 		if strings.Contains(text, sign) {
 			return true
 		}

@@ -1,6 +1,7 @@
 package nomad
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -12,16 +13,13 @@ import (
 // misfit says in one line what keeps a job from being placed, and whether that can
 // never change on the nodes that there are: then none of them was even considered.
 // What is exhausted may be freed. With no node at all there is nothing to be said
-// about what would fit, unless the node pool has some that are elsewhere.
+// about what would fit.
 func misfit(metric *api.AllocationMetric, job *api.Job) (reason string, never bool) {
 	switch {
 	case metric == nil:
 		return "Nomad does not say why", false
-	case metric.NodesEvaluated == 0 && metric.NodesInPool > 0:
-		return fmt.Sprintf("none of the %s in node pool %s is in a datacenter that matches %s",
-			count(metric.NodesInPool, "node"), metric.NodePool, strings.Join(job.Datacenters, ", ")), true
 	case metric.NodesEvaluated == 0:
-		return fmt.Sprintf("there is no node in pool %s that is ready", or(metric.NodePool, deref(job.NodePool))), false
+		return fmt.Sprintf("no node in pool %s is ready", or(metric.NodePool, deref(job.NodePool), "default")), false
 	}
 	var reasons []string
 	for _, what := range slices.Sorted(maps.Keys(metric.ConstraintFiltered)) {
@@ -45,6 +43,13 @@ func misfit(metric *api.AllocationMetric, job *api.Job) (reason string, never bo
 	return fmt.Sprintf("of %s, %s", count(metric.NodesEvaluated, "node"), strings.Join(reasons, "; ")), never
 }
 
+// classIneligible is all that Nomad says of nodes when it has looked at them twice: the
+// second time for what might be preempted.
+const classIneligible = "computed class ineligible"
+
+// vague says that Nomad does not tell what nodes lack.
+func vague(metric *api.AllocationMetric) bool { return metric.ConstraintFiltered[classIneligible] > 0 }
+
 // filtered says in our words what a node lacks.
 func filtered(what string, job *api.Job) string {
 	switch {
@@ -52,6 +57,8 @@ func filtered(what string, job *api.Job) string {
 		return "no " + devices(job)
 	case what == "missing drivers":
 		return "driver " + driver(job) + " is missing or off"
+	case what == classIneligible:
+		return "unfit"
 	case what == "missing compatible host volumes", what == "missing network":
 		return what
 	}
@@ -122,3 +129,59 @@ func deref[T any](p *T) (v T) {
 }
 
 func ref[T any](v T) *T { return &v }
+
+// requirement is something that a job asks of a node, and how to do without.
+type requirement struct {
+	text   string
+	remove func(*api.Job)
+}
+
+// requirements of a job of ours that a node may not meet, but for its driver.
+func requirements(job *api.Job) (all []requirement) {
+	add := func(what string, remove func(*api.Job)) { all = append(all, requirement{what, remove}) }
+	constraints := func(list []*api.Constraint, of func(*api.Job) *[]*api.Constraint) {
+		for i, c := range list {
+			add("not so that "+strings.TrimSpace(c.LTarget+" "+c.Operand+" "+c.RTarget), func(j *api.Job) { (*of(j))[i] = nil })
+		}
+	}
+	constraints(job.Constraints, func(j *api.Job) *[]*api.Constraint { return &j.Constraints })
+	for g, group := range job.TaskGroups {
+		constraints(group.Constraints, func(j *api.Job) *[]*api.Constraint { return &j.TaskGroups[g].Constraints })
+		if len(group.Volumes) > 0 {
+			add("not the volumes that the job asks for", func(j *api.Job) { j.TaskGroups[g].Volumes = nil })
+		}
+		for t, task := range group.Tasks {
+			constraints(task.Constraints, func(j *api.Job) *[]*api.Constraint { return &j.TaskGroups[g].Tasks[t].Constraints })
+			if task.Resources != nil && len(task.Resources.Devices) > 0 {
+				add("no "+devices(job), func(j *api.Job) { j.TaskGroups[g].Tasks[t].Resources.Devices = nil })
+			}
+		}
+	}
+	return all
+}
+
+// without is a copy of a job that does without some of its requirements.
+func without(job *api.Job, dropped []requirement) (*api.Job, error) {
+	text, err := json.Marshal(job)
+	if err != nil {
+		return nil, err
+	}
+	out := new(api.Job)
+	if err := json.Unmarshal(text, out); err != nil {
+		return nil, err
+	}
+	for _, r := range dropped {
+		r.remove(out)
+	}
+	compact := func(list *[]*api.Constraint) {
+		*list = slices.DeleteFunc(*list, func(c *api.Constraint) bool { return c == nil })
+	}
+	compact(&out.Constraints)
+	for _, g := range out.TaskGroups {
+		compact(&g.Constraints)
+		for _, t := range g.Tasks {
+			compact(&t.Constraints)
+		}
+	}
+	return out, nil
+}

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -85,10 +86,12 @@ func suiteJob(t *testing.T, words ...string) activities.Job {
 	return activities.Job{Command: command, Env: launchertest.Environment()}
 }
 
+var notInNames = regexp.MustCompile(`[^a-zA-Z0-9]+`)
+
 // specIn is a spec whose jobs are in a namespace of their own.
 func specIn(t *testing.T, n *testcluster.Nomad) sweeps.Nomad {
 	t.Helper()
-	name := strings.ToLower(strings.NewReplacer("/", "-", "_", "-").Replace(t.Name()))
+	name := strings.ToLower(notInNames.ReplaceAllString(t.Name(), "-"))
 	if _, err := n.API().Namespaces().Register(&api.Namespace{Name: name}, nil); err != nil {
 		t.Fatal(err)
 	}
