@@ -54,7 +54,7 @@ test-faults: ## Kill a sweep over and over and compare what comes out: minutes
 	$(GO) test -tags faults -count 1 -timeout 30m ./internal/faults/...
 
 # Servers of tests, built from their modules: Nomad takes six minutes once.
-CLUSTER_BIN := $(BIN)/nomad $(BIN)/plugins/fakegpu $(BIN)/versitygw
+CLUSTER_BIN := $(BIN)/nomad $(BIN)/plugins/fakegpu $(BIN)/versitygw $(BIN)/temporalserver
 
 # Packages with tests on real servers (build tag cluster).
 CLUSTER_PACKAGES := ./internal/testcluster/... ./activities/nomad/... ./storage/s3/... ./cmd/trainer/...
@@ -68,6 +68,10 @@ cluster-bin: $(CLUSTER_BIN) ## Build the servers of test-cluster (Nomad takes si
 
 $(BIN)/nomad: tools/nomad/go.mod tools/nomad/go.sum
 	$(GO) -C tools/nomad build -ldflags "-s -w" -o $(CURDIR)/$@ github.com/hashicorp/nomad
+
+.PHONY: $(BIN)/temporalserver
+$(BIN)/temporalserver:
+	$(GO) build -o $@ ./internal/testcluster/temporalserver
 
 $(BIN)/plugins/fakegpu: tools/nomad/go.mod tools/nomad/go.sum $(wildcard tools/nomad/fakegpu/*.go)
 	$(GO) -C tools/nomad build -ldflags "-s -w" -o $(CURDIR)/$@ ./fakegpu

@@ -33,7 +33,7 @@ func findBinaries() (string, error) {
 func (c *Cluster) binary(name string) (string, error) {
 	path := filepath.Join(c.bin, name)
 	if _, err := os.Stat(path); err != nil {
-		return "", fmt.Errorf("%s is missing: make %s", path, filepath.Join("bin", name))
+		return "", fmt.Errorf("%s is missing: make build cluster-bin", path)
 	}
 	return path, nil
 }

@@ -97,6 +97,13 @@ func (c *Cluster) Stop(ctx context.Context) error {
 	return nil
 }
 
+// all returns the processes that were started.
+func (c *Cluster) all() []*Process {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return slices.Clone(c.processes)
+}
+
 // mkdir makes a folder in the cluster's folder and returns its path.
 func (c *Cluster) mkdir(name string) (string, error) {
 	dir := filepath.Join(c.Dir(), name)

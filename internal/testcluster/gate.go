@@ -122,38 +122,19 @@ func (g *gate) close() {
 	g.ended.Wait()
 }
 
-// connected says whether the process made the connection that comes from an address
-// of this machine.
-func connected(pid int, from net.Addr) bool {
-	address, err := netip.ParseAddrPort(from.String())
-	if err != nil || pid == 0 {
-		return false
-	}
-	inode, ok := socketOf(address)
-	if !ok {
-		return false
-	}
-	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+// socketOf returns the inode of the IPv4 socket that is at an address of this machine.
+func socketOf(local net.Addr) (string, bool) {
+	address, err := netip.ParseAddrPort(local.String())
 	if err != nil {
-		return false
+		return "", false
 	}
-	for _, fd := range fds {
-		if link, err := os.Readlink(fd); err == nil && link == "socket:["+inode+"]" {
-			return true
-		}
-	}
-	return false
-}
-
-// socketOf returns the inode of the TCP socket with an IPv4 address of its own.
-func socketOf(local netip.AddrPort) (string, bool) {
 	f, err := os.Open("/proc/net/tcp")
 	if err != nil {
 		return "", false
 	}
 	defer f.Close()
-	ip := local.Addr().Unmap().As4()
-	want := fmt.Sprintf("%08X:%04X", binary.NativeEndian.Uint32(ip[:]), local.Port())
+	ip := address.Addr().Unmap().As4()
+	want := fmt.Sprintf("%08X:%04X", binary.NativeEndian.Uint32(ip[:]), address.Port())
 	lines := bufio.NewScanner(f)
 	for lines.Scan() {
 		// sl local_address rem_address st queues timer retransmits uid timeout inode …
@@ -162,4 +143,18 @@ func socketOf(local netip.AddrPort) (string, bool) {
 		}
 	}
 	return "", false
+}
+
+// owns says whether a process has a socket.
+func owns(pid int, socket string) bool {
+	fds, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", pid))
+	if err != nil {
+		return false
+	}
+	for _, fd := range fds {
+		if link, err := os.Readlink(fd); err == nil && link == "socket:["+socket+"]" {
+			return true
+		}
+	}
+	return false
 }

@@ -414,13 +414,20 @@ func (n *Nomad) CollectGarbage() error {
 }
 
 // isCut says whether a connection to the server comes from a client that is cut off.
+// While there is one, whoever cannot be told is refused, too: the kernel's lists are
+// not one picture, and agents try again.
 func (n *Nomad) isCut(from net.Addr) bool {
+	cut := map[*Process]bool{}
 	for _, c := range n.Clients() {
-		if c.cut.Load() && connected(c.Pid(), from) {
-			return true
+		if c.cut.Load() {
+			cut[c.Process] = true
 		}
 	}
-	return false
+	if len(cut) == 0 {
+		return false
+	}
+	socket, ok := socketOf(from)
+	return !ok || !slices.ContainsFunc(n.cluster.all(), func(p *Process) bool { return !cut[p] && owns(p.Pid(), socket) })
 }
 
 // Cut partitions the client: neither reaches the server's agent the other's, until
