@@ -244,6 +244,16 @@ func (t *trialLogs) now(ctx context.Context) (text []byte, attempt int, ended bo
 	return text, attempt, ended, nil
 }
 
+// look is now, unless the server is gone: the client would try for long.
+func (t *trialLogs) look(ctx context.Context) ([]byte, int, bool, error) {
+	if t.conn.lost() {
+		return nil, 0, false, errServerGone
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*askPatience)
+	defer cancel()
+	return t.now(ctx)
+}
+
 func (t *trialLogs) show(ctx context.Context) error {
 	text, attempt, _, err := t.now(ctx)
 	if err != nil {
@@ -265,12 +275,12 @@ func (t *trialLogs) follow(ctx context.Context) error {
 	var shown []byte
 	last := 0
 	for {
-		text, attempt, ended, err := t.now(ctx)
-		if ctx.Err() != nil {
+		text, attempt, ended, err := t.look(ctx)
+		if errors.Is(context.Cause(ctx), errInterrupted) {
 			return &interruptedError{"no longer following; the trial goes on"}
 		}
 		if err != nil {
-			return err
+			return t.rest(ctx, shown, err)
 		}
 		if attempt != last && attempt > 0 {
 			if last > 0 {
@@ -293,6 +303,24 @@ func (t *trialLogs) follow(ctx context.Context) error {
 			return &interruptedError{"no longer following; the trial goes on"}
 		}
 	}
+}
+
+// rest shows what is left of a log when the process has ended that ran the server and
+// the trainers; any other error is returned.
+func (t *trialLogs) rest(ctx context.Context, shown []byte, err error) error {
+	f := follower{conn: t.conn, sweep: t.sweep}
+	if err = f.diagnose(ctx, err); !errors.Is(err, errServerGone) {
+		return err
+	}
+	text, err := t.stored(ctx, t.only)
+	if err != nil {
+		return err
+	}
+	if len(text) > 0 {
+		err = t.print(t.a.stdout, fresh(shown, text))
+	}
+	say(t.a.stderr, "no longer following: "+errServerGone.Error())
+	return err
 }
 
 // fresh is what a log has gained: after its end as it was, as far as that is still
