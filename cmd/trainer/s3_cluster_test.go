@@ -75,7 +75,7 @@ func TestOnS3(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { proxy.Close() })
+	t.Cleanup(func() { _ = proxy.Close() })
 
 	cfg := config(60)
 	cfg.Model.Hidden, cfg.Train.BatchSize = []int{256, 256}, 8 // slow enough to be killed

@@ -55,7 +55,7 @@ func startProxy(t *testing.T, server *testcluster.S3) *faultproxy.Proxy {
 	}
 	t.Cleanup(func() {
 		t.Logf("requests by fault: %v", p.Counts())
-		p.Close()
+		_ = p.Close()
 	})
 	return p
 }

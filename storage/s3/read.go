@@ -51,7 +51,7 @@ func (b *Backend) GetRange(ctx context.Context, key string, off, n int64) (io.Re
 		return nil, fmt.Errorf("get %s: %w", key, b.failed(ctx, err))
 	}
 	if n == 0 {
-		r.Close()
+		_ = r.Close()
 		r.body = nil
 	}
 	if r.body == nil {

@@ -135,7 +135,7 @@ func reset(c net.Conn) {
 	if tcp, ok := c.(*net.TCPConn); ok {
 		_ = tcp.SetLinger(0)
 	}
-	c.Close()
+	_ = c.Close() // it is broken on purpose
 }
 
 // draw picks the fault of the next request.

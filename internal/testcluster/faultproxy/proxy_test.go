@@ -39,7 +39,7 @@ func start(t *testing.T, seed uint64) (*served, *faultproxy.Proxy) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { p.Close() })
+	t.Cleanup(func() { _ = p.Close() })
 	return s, p
 }
 
@@ -101,7 +101,7 @@ func TestFaults(t *testing.T) {
 			if n := p.Counts()[fault]; n != 1 {
 				t.Errorf("counted %d", n)
 			}
-			p.Close() // so that nothing is under way
+			_ = p.Close() // so that nothing is under way
 			if n := s.whole.Load(); n != want.served {
 				t.Errorf("the server was served %d requests, want %d", n, want.served)
 			}
