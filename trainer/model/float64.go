@@ -3,6 +3,7 @@ package model
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"gorgonia.org/gorgonia"
 	"gorgonia.org/tensor"
@@ -50,7 +51,7 @@ func NewFloat64(cfg sweeps.Model, o Options) (n *Float64, err error) {
 	}
 	n = &Float64{
 		options: o, loss: make([]float64, 1), step: make([]int64, 1),
-		kinked: cfg.Kind == "convnet" || cfg.Kind != "lstm" && cfg.Activation == "relu",
+		kinked: kinked(cfg),
 	}
 	var values []gorgonia.Value
 	for _, p := range initialParams(arch.parameters(), cfg.Init, o.Seed) {
@@ -95,6 +96,12 @@ func (n *Float64) Params() []Param64 { return n.params }
 // Kinked says whether the loss has points without a derivative: through relu and
 // max-pool.
 func (n *Float64) Kinked() bool { return n.kinked }
+
+// kinked says whether the network of cfg has relu or max-pool in it.
+func kinked(cfg sweeps.Model) bool {
+	pools := cfg.Kind == "convnet" && slices.ContainsFunc(cfg.Conv, func(l sweeps.ConvLayer) bool { return l.Pool > 1 })
+	return pools || cfg.Kind != "lstm" && cfg.Activation == "relu"
+}
 
 // Minibatch64 is a [Minibatch] in double precision.
 type Minibatch64 struct {

@@ -64,6 +64,38 @@ func TestGradcheckOfNetworks(t *testing.T) {
 	}
 }
 
+// Only relu and max-pool have kinks, for which the check is less strict.
+func TestKinksAreOfReluAndMaxPool(t *testing.T) {
+	t.Parallel()
+	conv := func(pools ...int) (layers []sweeps.ConvLayer) {
+		for _, p := range pools {
+			layers = append(layers, sweeps.ConvLayer{Channels: 2, Kernel: 3, Stride: 1, Padding: 1, Pool: p})
+		}
+		return layers
+	}
+	for name, c := range map[string]struct {
+		cfg  sweeps.Model
+		want bool
+	}{
+		"mlp, relu":              {sweeps.Model{Kind: "mlp", Activation: "relu"}, true},
+		"mlp, tanh":              {sweeps.Model{Kind: "mlp", Activation: "tanh"}, false},
+		"convnet, relu":          {sweeps.Model{Kind: "convnet", Conv: conv(0), Activation: "relu"}, true},
+		"convnet, tanh":          {sweeps.Model{Kind: "convnet", Conv: conv(0, 0), Activation: "tanh"}, false},
+		"convnet, tanh, pool 1":  {sweeps.Model{Kind: "convnet", Conv: conv(1), Activation: "tanh"}, false},
+		"convnet, tanh, a pool":  {sweeps.Model{Kind: "convnet", Conv: conv(0, 2), Activation: "tanh"}, true},
+		"lstm, whatever is said": {sweeps.Model{Kind: "lstm", Hidden: []int{3}, Activation: "relu"}, false},
+	} {
+		c.cfg.Init = sweeps.Init{Kind: "scaled", Scale: 1}
+		o := Options{Inputs: 36, Shape: []int{6, 6}, Classes: 3, BatchSize: 2, Seed: 1, Threads: 1, BLAS: "gonum"}
+		n, err := NewFloat64(c.cfg, o)
+		must(t, err)
+		if n.Kinked() != c.want {
+			t.Errorf("%s: kinked %v, want %v", name, n.Kinked(), c.want)
+		}
+		must(t, n.Close())
+	}
+}
+
 func must(t *testing.T, err error) {
 	t.Helper()
 	if err != nil {

@@ -72,9 +72,6 @@ func TestGradcheckOfTasks(t *testing.T) {
 				n, err := NewFloat64(cfg, o)
 				must(t, err)
 				defer func() { must(t, n.Close()) }()
-				if kinked := cfg.Kind == "convnet" || cfg.Kind != "lstm" && activation == "relu"; n.Kinked() != kinked {
-					t.Errorf("kinked: %v", n.Kinked())
-				}
 				m := minibatchOf(o, 4, 1)
 				wide := Minibatch64{X: widen(m.X), Labels: m.Labels, Targets: widen(m.Targets)}
 				if o.Classes > 0 {
