@@ -138,6 +138,6 @@ func (h *history) ended() (exit activities.Exit, known, ended bool) {
 	exit = exitOf(first)
 	exit.Attempt = h.attempt
 	// Somebody else's Stop is seen in the job; we ourselves deregister what was ousted.
-	exit.Stopped = h.stopped || h.job.Stop && first.DesiredStatus != desiredRun && !first.ousted()
+	exit.Stopped = h.stopped || h.job.Stop && first.DesiredStatus != desiredRun && !first.ousted() && first.ClientStatus != clientLost
 	return exit, true, true
 }
