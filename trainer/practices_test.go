@@ -1,24 +1,36 @@
 package trainer
 
 import (
+	"context"
+	"errors"
 	"math"
 	"slices"
 	"testing"
 
 	"github.com/tenfold-ml/tenfold/sweeps"
+	"github.com/tenfold-ml/tenfold/trainer/checkpoint"
+	"github.com/tenfold-ml/tenfold/trainer/data"
 	"github.com/tenfold-ml/tenfold/trainer/model"
 )
 
 // The tests of this file fail when one of the practices is broken between its
 // setting and the run, whatever its own package says.
 
-// watched shows a network's weights before each of its steps, and at the end.
+// watched shows a network's weights before each of its steps, and at the end. It
+// insists that steps are counted on, over epochs and attempts: by the count the masks
+// of dropout differ.
 type watched struct {
 	network
-	seen func(weights [][]float32, grads bool)
+	t     *testing.T
+	steps *uint64 // of all attempts
+	seen  func(weights [][]float32, grads bool)
 }
 
 func (w *watched) TrainStep(m model.Minibatch, step uint64) (float64, int, error) {
+	if step != *w.steps {
+		w.t.Errorf("step %d is called %d", *w.steps, step)
+	}
+	*w.steps++
 	w.show(false)
 	loss, wrong, err := w.network.TrainStep(m, step)
 	w.show(true)
@@ -47,8 +59,9 @@ func (w *watched) show(grads bool) {
 func watch(t *testing.T, cfg sweeps.Config) (r *runner, weights, grads [][][]float32) {
 	t.Helper()
 	r = newRunner(t, cfg)
+	steps := new(uint64)
 	r.wrap = func(n network) network {
-		return &watched{n, func(arrays [][]float32, isGrads bool) {
+		return &watched{n, t, steps, func(arrays [][]float32, isGrads bool) {
 			if isGrads {
 				grads = append(grads, arrays)
 			} else {
@@ -148,6 +161,89 @@ func TestUpdateRatiosAreReported(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Every step of a trial has its number, and with it masks of its own, also when the
+// trial is interrupted within an epoch and between two.
+func TestStepsAreCountedOnAfterAResume(t *testing.T) {
+	t.Parallel()
+	cfg := smallConfig() // 8 steps an epoch
+	cfg.Train.Epochs = 4
+	steps := new(uint64)
+	r := newRunner(t, cfg)
+	for _, stop := range []uint64{3, 16, 21, 0} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		r.wrap = func(n network) network {
+			return &watched{n, t, steps, func([][]float32, bool) {
+				if *steps == stop {
+					cancel(ErrPreempted)
+				}
+			}}
+		}
+		err := r.run(ctx)
+		cancel(nil)
+		if stop > 0 && (!errors.Is(err, ErrPreempted) || *steps != stop) || stop == 0 && err != nil {
+			t.Fatalf("stopped after %d steps, wanted %d: %v", *steps, stop, err)
+		}
+	}
+	if *steps != 32 {
+		t.Errorf("%d steps in all, want 32", *steps)
+	}
+}
+
+// Mean and deviation, which the checkpoint keeps, are of the training cases alone, and
+// the floor raises the small deviations.
+func TestStandardisationIsOfTheTrainingCases(t *testing.T) {
+	t.Parallel()
+	const floor = 1 // about half of the features have less than the root mean square
+	cfg := smallConfig()
+	cfg.Train.Epochs, cfg.Data.StdFloor = 1, floor
+	r := newRunner(t, cfg)
+	if err := r.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	saved, _, _, err := checkpoint.Latest(t.Context(), r.store, r.id, 1, nil)
+	if err != nil || saved == nil {
+		t.Fatalf("no checkpoint: %v", err)
+	}
+	trial, err := r.store.Trial(t.Context(), r.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ds, err := data.Load(t.Context(), r.store, trial.Dataset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	train, _, err := data.Partition(ds, cfg.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := ds.Features()
+	mean, deviation, power := make([]float64, n), make([]float64, n), 0.0
+	for j := range n {
+		for _, i := range train {
+			mean[j] += float64(ds.Train.Images[int(i)*n+j]) / 255 / float64(len(train))
+		}
+		for _, i := range train {
+			d := float64(ds.Train.Images[int(i)*n+j])/255 - mean[j]
+			deviation[j] += d * d / float64(len(train))
+		}
+		power += deviation[j] / float64(n)
+		deviation[j] = math.Sqrt(deviation[j])
+	}
+	raised := 0
+	for j := range n {
+		want := max(deviation[j], floor*math.Sqrt(power))
+		if want > deviation[j] {
+			raised++
+		}
+		if math.Abs(float64(saved.Mean[j])-mean[j]) > 1e-6 || math.Abs(float64(saved.Std[j])-want) > 1e-6 {
+			t.Errorf("feature %d: %v ± %v in the checkpoint, want %v ± %v", j, saved.Mean[j], saved.Std[j], mean[j], want)
+		}
+	}
+	if raised == 0 || raised == n {
+		t.Errorf("the floor raises %d of %d deviations: the test says little", raised, n)
 	}
 }
 
