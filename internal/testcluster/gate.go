@@ -57,7 +57,7 @@ func (g *gate) serve() {
 
 // pass copies both ways until an end closes or is cut off.
 func (g *gate) pass(in net.Conn) {
-	defer in.Close()
+	defer func() { _ = in.Close() }()
 	from := in.RemoteAddr()
 	if !g.add(in, from) {
 		return
@@ -68,7 +68,7 @@ func (g *gate) pass(in net.Conn) {
 	if err != nil {
 		return // the server is down: so is its port
 	}
-	defer out.Close()
+	defer func() { _ = out.Close() }()
 	if !g.add(out, from) {
 		return
 	}

@@ -115,7 +115,6 @@ client {
   cpu_total_compute = {{.CPU}}
   memory_total_mb   = {{.MemoryMiB}}
   disk_total_mb     = {{.DiskMiB}}
-  disk_free_mb      = {{.DiskMiB}}
   max_kill_timeout  = "1h"
   gc_interval       = "10s"
   gc_max_allocs     = {{.KeepAllocs}}
