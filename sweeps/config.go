@@ -62,6 +62,9 @@ type Data struct {
 	// Config.Seed so that networks which differ in the seed share a split.
 	// Default: the spec's seed, also where seeds are swept.
 	SplitSeed uint64 `json:"split_seed" yaml:"split_seed"`
+	// Log1p takes the logarithm of 1 plus every feature, as it is in the data, before
+	// anything else, for features with long tails.
+	Log1p bool `json:"log1p,omitzero" yaml:"log1p"`
 	// Standardize scales every feature to zero mean and unit variance, with
 	// both fitted on the training cases alone.
 	Standardize bool `json:"standardize" yaml:"standardize"`

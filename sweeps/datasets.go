@@ -166,12 +166,14 @@ func (d *decoder) checkSized() {
 		d.problem(d.where("data.test"), "data.test", "has no effect on a data set that comes with a test split; it is for single files and generated data")
 	}
 	if data.isSymbols() {
-		const path, none = "data.standardize", "has no meaning for %s, whose inputs are symbols; remove it"
-		if data.Standardize {
-			d.problem(d.where(path), path, none, data.kind())
-		}
-		if swept := join("parameters", path); d.given(swept) {
-			d.problem(d.keys[swept], swept, none, data.kind())
+		const none = "has no meaning for %s, whose inputs are symbols; remove it"
+		for _, path := range []string{"data.log1p", "data.standardize"} {
+			if path == "data.log1p" && data.Log1p || path == "data.standardize" && data.Standardize {
+				d.problem(d.where(path), path, none, data.kind())
+			}
+			if swept := join("parameters", path); d.given(swept) {
+				d.problem(d.keys[swept], swept, none, data.kind())
+			}
 		}
 	}
 	if data.Values && !data.isTable() {

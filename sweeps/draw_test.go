@@ -55,6 +55,7 @@ func drawSpec(t *rapid.T) map[string]any {
 		}
 		if rapid.Bool().Draw(t, "table") {
 			data["name"] = "./table.csv"
+			maybe(data, "log1p", func() any { return rapid.Bool().Draw(t, "log1p") })
 			maybe(data, "values", func() any { return rapid.Bool().Draw(t, "values") })
 			maybe(data, "header", func() any { return rapid.SampledFrom([]string{"present", "absent"}).Draw(t, "header") })
 			maybe(data, "label", func() any { return rapid.SampledFrom([]string{"kind", "2", "a: b # c", "true"}).Draw(t, "label") })
@@ -124,6 +125,7 @@ func drawSpec(t *rapid.T) map[string]any {
 		})
 		if !generated {
 			maybe(parameters, "data.standardize", func() any { return values([]bool{true, false}) })
+			maybe(parameters, "data.log1p", func() any { return values([]bool{true, false}) })
 		}
 		if train, _ := spec["train"].(map[string]any); train["optimizer"] == "adam" {
 			return parameters

@@ -58,6 +58,7 @@ var rules = map[string]rule{
 	"data.validation":     {doc: "Number of cases held out of the training split. Default: 10000, or a sixth of limit or of cases; a tenth of a text.", min: 1, max: 1e9, fixed: sameSplit},
 	"data.limit":          {doc: "Use only the first cases of the training split; 0 uses all.", max: 1e9, fixed: sameSplit},
 	"data.split_seed":     {doc: "Decides which cases are held out. Default: seed.", max: MaxSafeInteger, fixed: sameSplit},
+	"data.log1p":          {doc: "Take the logarithm of 1 plus every feature first, for features with long tails, such as counts."},
 	"data.standardize":    {doc: "Scale every feature to zero mean and unit variance, fitted on the training cases."},
 	"data.std_floor":      {doc: "Divide by at least this share of the features' root mean square standard deviation.", max: 1},
 	"data.augment.shift":  {doc: "Move training images by up to so many whole pixels, either way; 0 is filled in.", max: 10_000},

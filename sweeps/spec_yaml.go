@@ -63,7 +63,7 @@ func (w *yamlWriter) omit(path string, value reflect.Value) bool {
 		return !w.spec.custom() || value.IsZero()
 	case "parameters":
 		return value.Len() == 0
-	case "data.header", "data.label", "data.std_floor", "data.augment":
+	case "data.header", "data.label", "data.log1p", "data.std_floor", "data.augment":
 		return value.IsZero()
 	case "model.init.bias": // where zero is the default
 		_, swept := w.spec.Parameters["model.init.kind"]
