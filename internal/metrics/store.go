@@ -21,9 +21,6 @@ type store struct {
 	metrics *Metrics
 }
 
-// Unwrap returns the backend that is timed, for those who want to know of what kind it is.
-func (s store) Unwrap() backend.Backend { return s.Backend }
-
 // done takes note of an operation's end.
 func (s store) done(ctx context.Context, operation string, began time.Time, err error) {
 	if errors.Is(err, context.Canceled) || ctx.Err() != nil && errors.Is(ctx.Err(), context.Canceled) {
