@@ -146,8 +146,8 @@ type capacity struct {
 	NodePool      string
 	Datacenter    string
 	NodeResources struct {
-		Cpu struct { //nolint:revive // as the API spells it
-			CpuShares          int64 //nolint:revive // as the API spells it
+		Cpu struct {
+			CpuShares          int64
 			ReservableCpuCores []uint16
 		}
 		Memory struct{ MemoryMB int64 }

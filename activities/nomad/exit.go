@@ -10,9 +10,6 @@ import (
 	"github.com/tenfold-ml/tenfold/activities/contract"
 )
 
-// signalBase is added to a signal's number to make the exit code that drivers report.
-const signalBase = 128
-
 // exitOf translates the end of an allocation. What Nomad calls complete or failed
 // says little: a trainer that was stopped and left with 75 is complete. The code is
 // in the event of its end alone.

@@ -52,14 +52,14 @@ func vague(metric *api.AllocationMetric) bool { return metric.ConstraintFiltered
 
 // filtered says in our words what a node lacks.
 func filtered(what string, job *api.Job) string {
-	switch {
-	case what == "missing devices":
+	switch what {
+	case "missing devices":
 		return "no " + devices(job)
-	case what == "missing drivers":
+	case "missing drivers":
 		return "driver " + driver(job) + " is missing or off"
-	case what == classIneligible:
+	case classIneligible:
 		return "unfit"
-	case what == "missing compatible host volumes", what == "missing network":
+	case "missing compatible host volumes", "missing network":
 		return what
 	}
 	return "not so that " + what
