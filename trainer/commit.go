@@ -63,6 +63,11 @@ func (r *session) artifacts(ctx context.Context, result *sweeps.Result) error {
 	if err != nil {
 		return err
 	}
+	if r.trial.Config.Data.Log1p {
+		if err := ds.Log1p(); err != nil {
+			return err
+		}
+	}
 	test, err := r.predict(ctx, data.NewBatches(ds.Test, nil, r.std, r.trial.Config.Train.BatchSize))
 	if err != nil {
 		return err

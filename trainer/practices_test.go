@@ -7,6 +7,8 @@ import (
 	"slices"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/tenfold-ml/tenfold/sweeps"
 	"github.com/tenfold-ml/tenfold/trainer/checkpoint"
 	"github.com/tenfold-ml/tenfold/trainer/data"
@@ -244,6 +246,91 @@ func TestStandardisationIsOfTheTrainingCases(t *testing.T) {
 	}
 	if raised == 0 || raised == n {
 		t.Errorf("the floor raises %d of %d deviations: the test says little", raised, n)
+	}
+}
+
+// With log1p a run standardises, trains on and predicts from logarithms, its
+// checkpoint says so, and it goes on from it.
+func TestLogarithmsAreWhatIsLearnedFrom(t *testing.T) {
+	t.Parallel()
+	cfg := smallConfig()
+	cfg.Train.Epochs, cfg.Data.Log1p, cfg.Data.Augment.Noise = 2, true, 0.1
+	want := undisturbed(t, cfg)
+	r := newRunner(t, cfg)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	steps := 0
+	r.wrap = func(n network) network {
+		return &hooked{network: n, onStep: func() {
+			if steps++; steps == 5 {
+				cancel(ErrPreempted)
+			}
+		}}
+	}
+	if err := r.run(ctx); !errors.Is(err, ErrPreempted) {
+		t.Fatalf("error = %v", err)
+	}
+	if err := r.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, essence(r.result(t))); diff != "" || steps != 16 {
+		t.Errorf("after %d steps an interrupted run ended otherwise:\n%s", steps, diff)
+	}
+	saved, _, _, err := checkpoint.Latest(t.Context(), r.store, r.id, 2, nil)
+	if err != nil || saved == nil || !saved.Log1p {
+		t.Fatalf("the checkpoint does not say log1p: %+v, %v", saved, err)
+	}
+	trial, err := r.store.Trial(t.Context(), r.id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ds, err := data.Load(t.Context(), r.store, trial.Dataset)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// By hand: logarithms of the bytes, then the checkpoint's statistics.
+	features := ds.Features()
+	x := make([]float32, len(ds.Test.Images))
+	for i, b := range ds.Test.Images {
+		x[i] = (float32(math.Log1p(float64(b))) - saved.Mean[i%features]) / saved.Std[i%features]
+	}
+	mean := 0.0
+	train, _, err := data.Partition(ds, cfg.Data)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, i := range train {
+		mean += math.Log1p(float64(ds.Train.Images[int(i)*features])) / float64(len(train))
+	}
+	if math.Abs(float64(saved.Mean[0])-mean) > 1e-5 {
+		t.Errorf("the mean of the first feature is %v, want %v", saved.Mean[0], mean)
+	}
+	o := ModelOptions(cfg, ds)
+	o.BatchSize, o.Threads = ds.Test.N, 1
+	net, err := model.New(cfg.Model, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = net.Close() }()
+	for i, p := range net.Params() {
+		copy(p.Value, saved.Parameters[i].Data)
+	}
+	predictions := make([]float32, ds.Test.N*o.Predictions())
+	if err := net.Predict(x, predictions); err != nil {
+		t.Fatal(err)
+	}
+	b, err := r.store.ReadArtifact(t.Context(), r.result(t).TestPredictions)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored, err := decodeNPY(b, len(predictions))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, p := range predictions {
+		if math.Abs(float64(p-stored[i])) > 1e-5 {
+			t.Fatalf("prediction %d of the test cases is %v, by hand %v", i, stored[i], p)
+		}
 	}
 }
 

@@ -210,6 +210,11 @@ func prepare(ctx context.Context, o Options, metrics *metricsLog) (r *session, e
 	if err != nil {
 		return nil, err
 	}
+	if cfg.Data.Log1p {
+		if err := ds.Log1p(); err != nil {
+			return nil, err
+		}
+	}
 	train, validation, err := data.Partition(ds, cfg.Data)
 	if err != nil {
 		return nil, err

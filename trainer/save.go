@@ -125,7 +125,7 @@ func (r *session) warn(message string) {
 
 // snapshot shares memory with the session.
 func (r *session) snapshot() *checkpoint.Snapshot {
-	s := &checkpoint.Snapshot{Mean: r.std.Mean, Std: r.std.Std, State: r.state}
+	s := &checkpoint.Snapshot{Log1p: r.trial.Config.Data.Log1p, Mean: r.std.Mean, Std: r.std.Std, State: r.state}
 	for _, p := range r.params {
 		s.Parameters = append(s.Parameters, checkpoint.Tensor{Name: p.Name, Shape: p.Shape, Data: p.Value})
 	}
@@ -180,6 +180,9 @@ func (r *session) restore(snap *checkpoint.Snapshot) error {
 			{Name: checkpoint.MeanTensor, Shape: []int{len(s.Mean)}, Data: s.Mean},
 			{Name: checkpoint.StdTensor, Shape: []int{len(s.Std)}, Data: s.Std},
 		}
+	}
+	if snap.Log1p != own.Log1p {
+		return fmt.Errorf("weights: %w: they are for other inputs: data.log1p %v", storage.ErrCorrupt, snap.Log1p)
 	}
 	if err := checkpoint.Same(statistics(own), statistics(snap), "weights"); err != nil {
 		return err

@@ -98,12 +98,17 @@ func runDescribe(ctx context.Context, f describeFlags, args []string, stdout io.
 	}
 	if len(args) > 0 {
 		named := f.named(args[0])
-		named.Validation, named.Limit = cfg.Data.Validation, cfg.Data.Limit
+		named.Validation, named.Limit, named.Log1p = cfg.Data.Validation, cfg.Data.Limit, cfg.Data.Log1p
 		cfg.Data = named
 	}
 	ds, err := loadNamed(ctx, f.store, cfg.Data)
 	if err != nil {
 		return err
+	}
+	if cfg.Data.Log1p {
+		if err := ds.Log1p(); err != nil {
+			return err
+		}
 	}
 	d, network := data.Describe(ds), (*describedNetwork)(nil)
 	if f.config != "" {

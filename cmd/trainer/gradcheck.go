@@ -83,6 +83,11 @@ func runGradcheck(ctx context.Context, f gradcheckFlags, stdout io.Writer) (err 
 	if err != nil {
 		return err
 	}
+	if cfg.Data.Log1p {
+		if err := ds.Log1p(); err != nil {
+			return err
+		}
+	}
 	train, _, err := data.Partition(ds, cfg.Data)
 	if err != nil {
 		return err

@@ -25,6 +25,9 @@ const memoryPrefix = "memory/"
 type Snapshot struct {
 	// Parameters of the network, in its order.
 	Parameters []Tensor
+	// Log1p says that the inputs are logarithms of 1 plus the features, see
+	// data.Dataset.Log1p. Mean and Std are of those.
+	Log1p bool
 	// Mean and Std standardise the inputs.
 	Mean, Std []float32
 	// Optimizer is the optimiser's state.
@@ -76,6 +79,9 @@ const (
 	weightsFormat = "tenfold-weights/1"
 	stateFormat   = "tenfold-state/1"
 	stateKey      = "state"
+	// inputKey is left out where the inputs are the features themselves.
+	inputKey = "input"
+	log1p    = "log1p"
 )
 
 // Encode writes the two files. Weights alone are deterministic; the state has
@@ -83,7 +89,11 @@ const (
 func (s *Snapshot) Encode() (weights, state []byte, err error) {
 	tensors := append(slices.Clone(s.Parameters),
 		Tensor{MeanTensor, []int{len(s.Mean)}, s.Mean}, Tensor{StdTensor, []int{len(s.Std)}, s.Std})
-	weights, err = EncodeTensors(tensors, map[string]string{formatKey: weightsFormat})
+	metadata := map[string]string{formatKey: weightsFormat}
+	if s.Log1p {
+		metadata[inputKey] = log1p
+	}
+	weights, err = EncodeTensors(tensors, metadata)
 	if err != nil {
 		return nil, nil, fmt.Errorf("encoding weights: %w", err)
 	}
@@ -144,7 +154,10 @@ func DecodeWeights(weights []byte) (*Snapshot, error) {
 	if f := metadata[formatKey]; f != weightsFormat {
 		return nil, fmt.Errorf("weights: %w: their format is %q, not %q", storage.ErrCorrupt, f, weightsFormat)
 	}
-	s := &Snapshot{}
+	s := &Snapshot{Log1p: metadata[inputKey] == log1p}
+	if input := metadata[inputKey]; input != "" && !s.Log1p {
+		return nil, fmt.Errorf("weights: %w: their inputs are %q, which is not known", storage.ErrCorrupt, input)
+	}
 	for _, t := range tensors {
 		switch t.Name {
 		case MeanTensor:

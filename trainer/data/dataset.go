@@ -31,6 +31,8 @@ type Dataset struct {
 	// Alphabet is the text that the symbols stand for, a character each, in the order
 	// of their numbers; empty of data that are no text.
 	Alphabet string
+	// Logs says that the features were replaced by [Dataset.Log1p].
+	Logs bool
 	// Train is what training and validation cases are taken from. Test is read
 	// for the report and decides nothing.
 	Train, Test Split
@@ -102,7 +104,18 @@ var fileNames = []string{trainImages, trainLabels, testImages, testLabels}
 type files struct {
 	idx   map[string]idx
 	where map[string]string
+	// places say where the cases of a file came from, such as "line 7", where that is
+	// another file; of others they are nil.
+	places map[string]func(i int) string
 	traits
+}
+
+// place says where case i of a file, from 0, is.
+func (f files) place(name string, i int) string {
+	if at := f.places[name]; at != nil {
+		return at(i)
+	}
+	return fmt.Sprintf("row %d", i+1)
 }
 
 // traits are what the four files do not tell: fields of [Dataset], zero for most.
@@ -153,7 +166,7 @@ func (f files) check() (form, error) {
 	for _, name := range []string{trainLabels, testLabels} {
 		for i, l := range f.idx[name].data {
 			if int(l) >= classes {
-				return form{}, bad(f.where[name], "label %d at position %d is out of range: the training labels are 0 to %d", l, i, classes-1)
+				return form{}, bad(f.where[name], "has the label %d in %s, which is out of range: the training labels are 0 to %d", l, f.place(name, i/outputs), classes-1)
 			}
 		}
 	}

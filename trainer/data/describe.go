@@ -89,6 +89,7 @@ func Describe(ds *Dataset) Description {
 		d.Duplicates = findDuplicates(ds)
 		if ds.Symbols == 0 {
 			d.Scale = measureScale(ds.Train, ds.Features())
+			d.Scale.Log1p = ds.Logs
 		}
 	}
 	return d
@@ -221,7 +222,11 @@ func (g Baseline) write(b *strings.Builder) {
 }
 
 func (s Scale) write(w io.Writer) error {
-	if _, err := fmt.Fprintf(w, "scale    of the %d features in the training split, %d of them constant:\n", s.Features, s.Constant); err != nil {
+	of := ""
+	if s.Log1p {
+		of = "log1p of "
+	}
+	if _, err := fmt.Fprintf(w, "scale    of %sthe %d features in the training split, %d of them constant:\n", of, s.Features, s.Constant); err != nil {
 		return err
 	}
 	tw := tabwriter.NewWriter(w, 9, 0, 2, ' ', tabwriter.AlignRight)

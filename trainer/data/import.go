@@ -72,14 +72,22 @@ func Import(ctx context.Context, store *storage.Store, cfg sweeps.Data, src Sour
 	case cfg.Format() != "":
 		return importSingle(ctx, store, cfg, src)
 	default:
-		return importDirectory(ctx, store, name, src)
+		return importDirectory(ctx, store, cfg, src)
 	}
 }
 
-func importDirectory(ctx context.Context, store *storage.Store, dir string, src Source) (string, error) {
+func importDirectory(ctx context.Context, store *storage.Store, cfg sweeps.Data, src Source) (string, error) {
+	dir := cfg.Name
 	f, err := readDirectory(ctx, dir, src.maxBytes())
 	if err != nil {
 		return "", err
+	}
+	for _, name := range []string{trainImages, testImages} {
+		if x := f.idx[name]; cfg.Log1p {
+			if err := checkLog1p(f.where[name], x.values, x.each()); err != nil {
+				return "", err
+			}
+		}
 	}
 	return save(ctx, store, filepath.Base(dir), f)
 }

@@ -138,7 +138,7 @@ func TestImportErrors(t *testing.T) {
 	}{
 		"missing file":  {with(testLabels, nil), "has no file t10k-labels-idx1-ubyte or t10k-labels-idx1-ubyte.gz"},
 		"fewer labels":  {with(trainLabels, encodeIDX([]byte{0, 1, 2}, 3)), "train-labels-idx1-ubyte: has 3 labels for 6 images"},
-		"label range":   {with(testLabels, encodeIDX([]byte{0, 1, 3}, 3)), "t10k-labels-idx1-ubyte: label 3 at position 2 is out of range: the training labels are 0 to 2"},
+		"label range":   {with(testLabels, encodeIDX([]byte{0, 1, 3}, 3)), "t10k-labels-idx1-ubyte: has the label 3 in row 3, which is out of range: the training labels are 0 to 2"},
 		"one class":     {with(trainLabels, encodeIDX(make([]byte, 6), 6)), "train-labels-idx1-ubyte: has one class only"},
 		"other shape":   {with(testImages, encodeIDX(make([]byte, 18), 3, 2, 3)), "t10k-images-idx3-ubyte: has images of [2 3], where the training images are [2 2]"},
 		"not labels":    {with(trainLabels, encodeIDX(make([]byte, 6), 6, 1, 1)), "train-labels-idx1-ubyte: holds no labels"},

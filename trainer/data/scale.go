@@ -8,6 +8,8 @@ import (
 // Scale sums up how large the features of the training split are, as they are in
 // the data: bytes from 0 to 255, or floats.
 type Scale struct {
+	// Log1p says that all is of the logarithms of 1 plus the features.
+	Log1p bool `json:"log1p,omitempty"`
 	// Features is their number, Constant that of those with one value only.
 	Features int `json:"features"`
 	Constant int `json:"constant"`

@@ -24,14 +24,16 @@ import (
 
 // table is labelled cases as a single file has them.
 type table struct {
-	where   string
-	shape   []int     // of one case
-	bytes   []uint8   // features, if they are bytes,
-	values  []float32 // or not
-	labels  []uint8   // outputs of each case, if they are labels,
-	targets []float32 // or values
-	outputs int
-	n       int // cases
+	where    string    // of the cases
+	labelsAt string    // where the labels are
+	lines    []int     // of a text, those of the cases
+	shape    []int     // of one case
+	bytes    []uint8   // features, if they are bytes,
+	values   []float32 // or not
+	labels   []uint8   // outputs of each case, if they are labels,
+	targets  []float32 // or values
+	outputs  int
+	n        int // cases
 }
 
 // testShare of a single file's cases, one in so many, is its test split.
@@ -105,11 +107,24 @@ func (t table) split(cfg sweeps.Data) (files, error) {
 // files makes the four files of cases of t, and test cases of other.
 func (t table) files(train []int32, other table, test []int32) files {
 	f := files{idx: map[string]idx{}, where: map[string]string{
-		trainImages: t.where, trainLabels: t.where, testImages: other.where, testLabels: other.where,
-	}}
+		trainImages: t.where, trainLabels: t.labelsAt, testImages: other.where, testLabels: other.labelsAt,
+	}, places: map[string]func(i int) string{trainLabels: t.places(train), testLabels: other.places(test)}}
 	f.idx[trainImages], f.idx[trainLabels] = t.take(train)
 	f.idx[testImages], f.idx[testLabels] = other.take(test)
 	return f
+}
+
+// places say where the cases that indices name are; nil names all.
+func (t table) places(indices []int32) func(i int) string {
+	return func(i int) string {
+		if indices != nil {
+			i = int(indices[i])
+		}
+		if t.lines != nil {
+			return fmt.Sprintf("line %d", t.lines[i])
+		}
+		return fmt.Sprintf("row %d", i+1)
+	}
 }
 
 // take makes idx files of the cases that indices name; nil names all.
@@ -160,9 +175,8 @@ func parseCSV(cfg sweeps.Data, raw []byte) (table, error) {
 	where := cfg.Name
 	r := csv.NewReader(bytes.NewReader(bytes.TrimPrefix(raw, []byte("\ufeff"))))
 	r.FieldsPerRecord, r.TrimLeadingSpace, r.ReuseRecord = -1, true, true
-	t := table{where: where, values: []float32{}}
+	t := table{where: where, labelsAt: where, values: []float32{}}
 	var words []string
-	var lines []int
 	column, label := 0, -1
 	for {
 		record, err := r.Read()
@@ -191,12 +205,15 @@ func parseCSV(cfg sweeps.Data, raw []byte) (table, error) {
 		for i, cell := range record {
 			cell = strings.TrimSpace(cell)
 			if i == label {
-				words, lines = append(words, strings.Clone(cell)), append(lines, line)
+				words, t.lines = append(words, strings.Clone(cell)), append(t.lines, line)
 				continue
 			}
 			v, err := strconv.ParseFloat(cell, 32)
 			if err != nil || v-v != 0 {
 				return table{}, bad(where, "has %.40q in line %d, column %d, which is not a finite number", cell, line, i+1)
+			}
+			if cfg.Log1p && v <= -1 {
+				return table{}, bad(where, "has %.40q in line %d, column %d, and data.log1p needs numbers above -1", cell, line, i+1)
 			}
 			t.values = append(t.values, float32(v))
 		}
@@ -207,9 +224,9 @@ func parseCSV(cfg sweeps.Data, raw []byte) (table, error) {
 	t.shape, t.outputs, t.n = []int{column - 1}, 1, len(words)
 	var err error
 	if cfg.Values {
-		t.targets, err = readValues(where, words, lines)
+		t.targets, err = readValues(where, words, t.lines)
 	} else {
-		t.labels, err = numberLabels(where, words, lines)
+		t.labels, err = numberLabels(where, words, t.lines)
 	}
 	return t, err
 }
@@ -356,7 +373,7 @@ func parseNPZ(cfg sweeps.Data, raw []byte, limit int64) (files, error) {
 		if !ok1 || !ok2 {
 			return table{}, false, nil
 		}
-		t, err := pairTable(cfg.Name+"!"+names[0], x, cfg.Name+"!"+names[1], y, cfg.Values)
+		t, err := pairTable(cfg.Name+"!"+names[0], x, cfg.Name+"!"+names[1], y, cfg)
 		return t, true, err
 	}
 	train, ok1, err1 := pair(npzNames.divided[0])
@@ -417,11 +434,11 @@ func parseNPYPair(cfg sweeps.Data, raw []byte, limit int64) (table, error) {
 	if err != nil {
 		return table{}, err
 	}
-	return pairTable(cfg.Name, x, labels, y, cfg.Values)
+	return pairTable(cfg.Name, x, labels, y, cfg)
 }
 
 // pairTable makes a table of an array of cases and one of labels, or of values.
-func pairTable(whereX string, x array, whereY string, y array, values bool) (table, error) {
+func pairTable(whereX string, x array, whereY string, y array, cfg sweeps.Data) (table, error) {
 	if len(x.dims) < 2 {
 		return table{}, bad(whereX, "has %d dimensions, where cases and features are two at least", len(x.dims))
 	}
@@ -441,14 +458,19 @@ func pairTable(whereX string, x array, whereY string, y array, values bool) (tab
 	if outputs == 0 {
 		return table{}, bad(whereY, "is empty: its shape is %v", y.dims)
 	}
-	t := table{where: whereX, shape: x.dims[1:], bytes: x.bytes, outputs: outputs, n: x.dims[0]}
+	t := table{where: whereX, labelsAt: whereY, shape: x.dims[1:], bytes: x.bytes, outputs: outputs, n: x.dims[0]}
 	if x.bytes == nil {
 		t.values = x.floats()
 		if err := checkFinite(whereX, t.values, width); err != nil {
 			return table{}, err
 		}
 	}
-	if values {
+	if cfg.Log1p {
+		if err := checkLog1p(whereX, t.values, width); err != nil {
+			return table{}, err
+		}
+	}
+	if cfg.Values {
 		t.targets = y.floats()
 		return t, checkFinite(whereY, t.targets, outputs)
 	}
@@ -485,6 +507,8 @@ func inflate(name string, r io.ReadSeeker, limit int64) ([]byte, error) {
 func readLimited(name string, src io.Reader, limit int64) ([]byte, error) {
 	raw, err := io.ReadAll(io.LimitReader(src, limit+1))
 	switch {
+	case errors.Is(err, io.ErrUnexpectedEOF) && (sweeps.Data{Name: name}).Format() == "csv":
+		return nil, bad(name, "is truncated after line %d: its gzip data end early: %w", bytes.Count(raw, []byte("\n")), err)
 	case errors.Is(err, io.ErrUnexpectedEOF):
 		return nil, bad(name, "is truncated: its gzip data end early: %w", err)
 	case errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader):

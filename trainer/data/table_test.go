@@ -107,6 +107,22 @@ func TestBadTables(t *testing.T) {
 	gz := zipped(t, []byte(manyRows(500)))
 	corrupt := slices.Clone(gz)
 	corrupt[len(corrupt)-6] ^= 1
+	// The only case of class 7 is drawn for testing, which keeps its line.
+	rare := func() string {
+		lines := strings.SplitAfter(rows+rows, "\n")
+		lines = lines[:len(lines)-1]
+		f, err := parseFile(sweeps.Data{Name: "x.csv"}, []byte(rows+rows), 1<<20)
+		if err != nil {
+			t.Fatal(err)
+		}
+		line := 0
+		if _, err := fmt.Sscanf(f.place(testLabels, 2), "line %d", &line); err != nil {
+			t.Fatal(err)
+		}
+		lines[line-1] = "1,2,7\n"
+		return strings.Join(lines, "")
+	}()
+	at := 1 + strings.Count(rare[:strings.Index(rare, "1,2,7")], "\n")
 	for name, test := range map[string]struct {
 		file, content, want string
 	}{
@@ -116,6 +132,7 @@ func TestBadTables(t *testing.T) {
 		"ragged":         {"x.csv", rows + "1,0\n", "has 2 columns in line 13, where the first has 3"},
 		"label":          {"x.csv", rows + "1,2,256\n", "has the label 256 in line 13"},
 		"negative label": {"x.csv", rows + "1,2,-1\n", "has the label -1 in line 13"},
+		"rare label":     {"x.csv", rare, fmt.Sprintf("has the label 7 in line %d, which is out of range: the training labels are 0 to 1", at)},
 		"half a label":   {"x.csv", rows + "1,2,0.5\n", "has the label 0.5 in line 13"},
 		"no label":       {"x.csv", strings.ReplaceAll(rows, ",0\n", ",a\n") + "1,2,\n", "has no label in line 13"},
 		"header only":    {"x.csv", "a,b,label\n", "has no cases"},
@@ -124,7 +141,7 @@ func TestBadTables(t *testing.T) {
 		"few":            {"x.csv", "1,0\n2,1\n", "too few to hold out test cases"},
 		"one class":      {"x.csv", strings.Repeat("1,0\n", 20), "one class only"},
 		"quotes":         {"x.csv", "1,\"2\n", "is not a table"},
-		"truncated gzip": {"x.csv.gz", string(gz[:len(gz)/2]), "is truncated: its gzip data end early"},
+		"truncated gzip": {"x.csv.gz", string(gz[:len(gz)/2]), "is truncated after line 251: its gzip data end early"},
 		"corrupt gzip":   {"x.csv.gz", string(corrupt), "is corrupt"},
 		"no zip":         {"x.npz", "PK", "is not a .npz file"},
 	} {
@@ -203,6 +220,7 @@ func TestImportNPZ(t *testing.T) {
 		"size":    {map[string][]byte{"x": npy("<f8", "2, 2", floats(1, 2, 3)), "y": labels}, "is truncated"},
 		"missing": {map[string][]byte{"z": labels}, "has the arrays z, and neither"},
 		"type":    {map[string][]byte{"x": npy("<c8", "2, 2", nil), "y": labels}, `elements of type "<c8"`},
+		"range":   {map[string][]byte{"x_train": npy("|u1", "2, 1", []byte{1, 2}), "y_train": labels, "x_test": npy("|u1", "2, 1", []byte{1, 2}), "y_test": npy("|u1", "2,", []byte{0, 2})}, "bad.npz!y_test: has the label 2 in row 2"},
 		"flat":    {map[string][]byte{"x": labels, "y": labels}, "has 1 dimensions"},
 	} {
 		if _, err := importFile(t, "bad.npz", npz(t, test.arrays), 0); err == nil || !strings.Contains(err.Error(), test.want) || !strings.Contains(err.Error(), "bad.npz") {
