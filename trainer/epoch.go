@@ -34,7 +34,7 @@ func (r *session) train(ctx context.Context) (sweeps.Result, error) {
 			result.Status, result.Note = sweeps.Diverged, d.Error()
 			result.ValidationError = 1
 			result.Curve, result.Seconds = r.state.Curve, r.seconds()
-			r.o.Log.Warn("the run diverged", "note", result.Note)
+			r.o.Log.Info("the run diverged", "note", result.Note) // which the result says too
 			return result, nil
 		case err != nil && ctx.Err() != nil && errors.Is(context.Cause(ctx), ErrPreempted):
 			return result, r.preempted(ctx)

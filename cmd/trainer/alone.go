@@ -5,10 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/url"
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -33,7 +36,7 @@ func (f trainFlags) checkAlone(cmd *cobra.Command) error {
 			return usageError("--%s is for a trial in a store, and --config for a spec in a file; leave one of them out", flag)
 		}
 	}
-	if f.out == "" {
+	if f.out == "" && !f.dump {
 		return usageError("--out DIR is needed: the folder for checkpoints and the result")
 	}
 	if err := checkOutput(f.output); err != nil {
@@ -79,6 +82,11 @@ func runAlone(ctx context.Context, f trainFlags, stdout, stderr io.Writer) error
 	if err != nil {
 		return err
 	}
+	if attempt == 1 {
+		if err := warnOfLeakage(ctx, stderr, store, trial); err != nil {
+			return err
+		}
+	}
 	o := f.options(store, stdout, stderr)
 	o.Trial, o.Epochs, o.Attempt = id, trial.Config.Train.Epochs, attempt
 	show := newProgress(stdout, spec.Name)
@@ -96,6 +104,26 @@ func runAlone(ctx context.Context, f trainFlags, stdout, stderr io.Writer) error
 		return err
 	}
 	return summarize(ctx, stdout, store, dir, id, trial)
+}
+
+// warnOfLeakage says which measures of a run will mislead: those on cases that are
+// among the training cases. What can't be trained on at all, the run itself will say.
+func warnOfLeakage(ctx context.Context, w io.Writer, store *storage.Store, trial sweeps.Trial) error {
+	ds, err := data.Load(ctx, store, trial.Dataset)
+	if err != nil {
+		return err
+	}
+	if err := data.Leakage(ds); err != nil {
+		_, _ = fmt.Fprintf(w, "trainer: warning: %v\n", err)
+	}
+	train, validation, err := data.Partition(ds, trial.Config.Data)
+	if err != nil || ds.Ordered {
+		return nil //nolint:nilerr // as the comment says
+	}
+	if n := data.Shared(ds, train, validation); n > 0 {
+		_, _ = fmt.Fprintf(w, "trainer: warning: %s: leaks: %d of %d validation cases have the inputs of training cases\n", ds.Name, n, len(validation))
+	}
+	return nil
 }
 
 // claimAttempt finds the first number that no attempt has yet, and takes it.
@@ -118,7 +146,11 @@ func summarize(ctx context.Context, w io.Writer, store *storage.Store, dir strin
 		return fmt.Errorf("reading the result: %w", err)
 	}
 	if r.Status == sweeps.Diverged {
-		_, err := fmt.Fprintf(w, "%s\ntry a smaller train.learning_rate or a smaller train.clip_norm\n", r.Note)
+		clip := "a smaller train.clip_norm"
+		if trial.Config.Train.ClipNorm == 0 {
+			clip = "set train.clip_norm"
+		}
+		_, err := fmt.Fprintf(w, "%s\ntry a smaller train.learning_rate, or %s\n", r.Note, clip)
 		return err
 	}
 	test, err := trainer.TestMeasures(ctx, store, trial, r)
@@ -136,15 +168,43 @@ func summarize(ctx context.Context, w io.Writer, store *storage.Store, dir strin
 		note = r.Note + "\n"
 	}
 	show := measuresOf(test.Task)
-	_, err = fmt.Fprintf(w, `%strained    %d epochs in %s (%s)
+	_, err = fmt.Fprintf(w, `%strained    %s in %s (%s)
 validation %s, %s; the best epoch was %d with %s
 test       %s, %s, of %d cases; nothing was decided by them
-weights    %s
-`, note, len(r.Curve), seconds(r.Seconds), r.Engine,
+%sweights    %s
+`, note, plural(len(r.Curve), "epoch"), seconds(r.Seconds), r.Engine,
 		show.error(r.ValidationError), show.loss(r.ValidationNLL), best.Epoch, show.share(best.ValidationError),
-		show.error(test.Error), show.loss(test.NLL), test.Cases,
+		show.error(test.Error), show.loss(test.NLL), test.Cases, updates(r.Curve[len(r.Curve)-1]),
 		filepath.Join(dir, filepath.FromSlash(r.Checkpoint.Key)))
 	return err
+}
+
+// updates is a line about the sizes of an epoch's last update, or nothing where they
+// are not known.
+func updates(m sweeps.EpochMetrics) string {
+	var low, high string
+	for _, name := range slices.Sorted(maps.Keys(m.UpdateRatio)) {
+		if !strings.HasSuffix(name, ".weight") && !strings.HasSuffix(name, ".recurrent") {
+			continue // biases begin at 0
+		}
+		if low == "" || m.UpdateRatio[name] < m.UpdateRatio[low] {
+			low = name
+		}
+		if high == "" || m.UpdateRatio[name] > m.UpdateRatio[high] {
+			high = name
+		}
+	}
+	if low == "" {
+		return ""
+	}
+	return fmt.Sprintf("updates    %.1e (%s) to %.1e (%s) of the weights; about 1e-03 is right\n", m.UpdateRatio[low], low, m.UpdateRatio[high], high)
+}
+
+func plural(n int, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
 }
 
 // seconds prints a time for people.

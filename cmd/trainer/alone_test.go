@@ -7,6 +7,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -51,7 +52,7 @@ func TestTrainFromAFile(t *testing.T) {
 	if code != 0 || stderr != "" {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
-	for _, want := range []string{"small: 500 training and 100 validation cases", "epoch 5/5 ", "test ", "nothing was decided by them"} {
+	for _, want := range []string{"trained    5 epochs in ", "\nupdates    ", " of the weights; about 1e-03 is right\n", "small: 500 training and 100 validation cases", "epoch 5/5 ", "test ", "nothing was decided by them"} {
 		if !strings.Contains(stdout, want) {
 			t.Errorf("the output does not have %q:\n%s", want, stdout)
 		}
@@ -178,6 +179,75 @@ func TestTrainFromAFileRefuses(t *testing.T) {
 	}
 	if code, stdout, stderr := run(t, byHand("train", "--config", swept, "--out", t.TempDir(), "--trial", "1")); code != 0 {
 		t.Errorf("--trial 1: exit code %d: %s%s", code, stdout, stderr)
+	}
+}
+
+// A run that diverges says so once, with what can be done about it.
+func TestDivergenceIsToldOnce(t *testing.T) {
+	t.Parallel()
+	for clip, want := range map[string]string{"0": ", or set train.clip_norm\n", "1e9": ", or a smaller train.clip_norm\n"} {
+		spec := writeSpec(t, 3, "")
+		text, err := os.ReadFile(spec)
+		if err != nil {
+			t.Fatal(err)
+		}
+		wild := strings.Replace(string(text), "learning_rate: 0.02", "learning_rate: 1e6, clip_norm: "+clip, 1)
+		if err := os.WriteFile(spec, []byte(wild), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, stdout, stderr := run(t, byHand("train", "--config", spec, "--out", t.TempDir()))
+		if code != 0 || strings.Count(stdout+stderr, "diverged") != 1 || !strings.HasSuffix(stdout, "try a smaller train.learning_rate"+want) {
+			t.Errorf("clip_norm %s: exit code %d: %s%s", clip, code, stdout, stderr)
+		}
+	}
+}
+
+// One epoch is one epoch, and the losses of a text are all in bits.
+func TestUnitsOfWhatIsShown(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	text, spec := filepath.Join(dir, "text.txt"), filepath.Join(dir, "text.yaml")
+	if err := os.WriteFile(text, []byte(strings.Repeat("so much depends upon a red wheel barrow. ", 60)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(spec, []byte("version: 1\nname: text\ndata: {name: "+text+", length: 10}\nmodel: {kind: rnn, hidden: [4]}\ntrain: {epochs: 1}\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := run(t, byHand("train", "--config", spec, "--out", filepath.Join(dir, "out")))
+	line := regexp.MustCompile(`epoch 1/1  rate \S+ +train ([0-9.]+) bits  validation ([0-9.]+) bits `).FindStringSubmatch(stdout)
+	if code != 0 || stderr != "" || line == nil || !strings.Contains(stdout, "trained    1 epoch in") {
+		t.Fatalf("exit code %d: %s%s", code, stdout, stderr)
+	}
+	// Guessing among 19 characters takes log2(19) = 4.2 bits and ln(19) = 2.9 nats.
+	if loss, err := strconv.ParseFloat(line[1], 64); err != nil || loss < 3.5 {
+		t.Errorf("a train loss of %s bits, %v", line[1], err)
+	}
+}
+
+// Measures on cases that are trained on mislead, so the run begins with a warning.
+func TestTrainWarnsOfLeakage(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		different int
+		want      []string
+	}{
+		"leaks": {20, []string{" test cases have the inputs of training cases", " validation cases have the inputs of training cases"}},
+		"sound": {240, nil},
+	} {
+		dir := t.TempDir()
+		spec := filepath.Join(dir, "x.yaml")
+		if err := os.WriteFile(spec, []byte("version: 1\nname: x\ndata: {name: "+writeTable(t, 240, c.different)+", validation: 40}\nmodel: {hidden: [4]}\ntrain: {epochs: 1}\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		code, stdout, stderr := run(t, byHand("train", "--config", spec, "--out", filepath.Join(dir, "out")))
+		if code != 0 || strings.Count(stderr, "trainer: warning: ") != len(c.want) || strings.Count(stderr, "\n") != len(c.want) {
+			t.Errorf("%s: exit code %d: %s%s", name, code, stdout, stderr)
+		}
+		for _, want := range c.want {
+			if !strings.Contains(stderr, want) {
+				t.Errorf("%s: no warning with %q: %s", name, want, stderr)
+			}
+		}
 	}
 }
 

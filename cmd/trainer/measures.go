@@ -46,6 +46,14 @@ func (t measuresOf) loss(x float64) string {
 	}
 }
 
+// training is an epoch's train loss, in the unit of validation's.
+func (t measuresOf) training(loss float64) string {
+	if trainer.Task(t) == trainer.NextSymbol {
+		return fmt.Sprintf("train %.4f bits", bits(loss))
+	}
+	return fmt.Sprintf("train loss %.4f", loss)
+}
+
 // validation is what follows an epoch's train loss.
 func (t measuresOf) validation(share, loss float64) string {
 	switch trainer.Task(t) {

@@ -78,8 +78,8 @@ func (p *progress) Write(line []byte) (int, error) {
 			p.line(e.LearningRate, e.TrainLoss, float64(e.Epoch))
 			break
 		}
-		p.printf("epoch %*d/%d  rate %-9.4g train loss %.4f  %s  %8s  %s left\n",
-			digits(p.epochs), e.Epoch, p.epochs, e.LearningRate, e.TrainLoss, p.task.validation(e.ValidationError, e.ValidationNLL), seconds(e.Seconds), p.left(float64(e.Epoch)))
+		p.printf("epoch %*d/%d  rate %-9.4g %s  %s  %8s  %s left\n",
+			digits(p.epochs), e.Epoch, p.epochs, e.LearningRate, p.task.training(e.TrainLoss), p.task.validation(e.ValidationError, e.ValidationNLL), seconds(e.Seconds), p.left(float64(e.Epoch)))
 	case "checkpoint":
 		p.epoch, p.step = e.Epoch, e.Step
 	case "warning":
@@ -117,7 +117,7 @@ func (p *progress) line(rate, loss, done float64) {
 		return
 	}
 	now := min(int(done)+1, p.epochs)
-	text := fmt.Sprintf("epoch %*d/%d  rate %.4g  train loss %.4f", digits(p.epochs), now, p.epochs, rate, loss)
+	text := fmt.Sprintf("epoch %*d/%d  rate %.4g  %s", digits(p.epochs), now, p.epochs, rate, p.task.training(loss))
 	if p.last != nil {
 		text += "  " + strings.Join(strings.Fields(p.task.validation(p.last.ValidationError, p.last.ValidationNLL)), " ")
 	}

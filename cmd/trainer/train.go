@@ -23,7 +23,7 @@ type trainFlags struct {
 	store, trial, scratch, blas string
 	epochs, attempt, threads    int
 	checkpointEvery             time.Duration
-	verbose, profile            bool
+	verbose, profile, dump      bool
 	// config, out and output are for training without a sweep.
 	config, out, output string
 }
@@ -54,6 +54,10 @@ A spec with parameters describes many networks; --trial N trains number N of the
 the validation and the test cases; -o json prints the metrics instead, one JSON
 object a line. Ctrl-C saves, and the same command goes on.
 
+To see what a network computes, --dump prints its programs instead of training: every
+instruction with its operands, shape, place in memory, bytes and arithmetic. What
+each of them took, and the rest of an epoch, --profile says after training.
+
 Without --config it is what a sweep's launcher starts: a trial, whose
 configuration is in the store, is trained and its result committed. Metrics go
 to standard output, one JSON object a line.
@@ -70,6 +74,9 @@ ends it at once.`,
   # the smallest spec there is: MNIST and the defaults
   printf 'version: 1\nname: first\n' > first.yaml
   trainer train --config first.yaml --out ./first
+
+  # what a step of training computes, instruction by instruction
+  trainer train --config mnist.yaml --dump
 
   # the fourth network of a sweep's grid
   trainer train --config sweep.yaml --trial 3 --out ./fourth
@@ -88,10 +95,13 @@ ends it at once.`,
 				if err := f.checkAlone(cmd); err != nil {
 					return err
 				}
+				if f.dump {
+					return runDump(cmd.Context(), f, stdout)
+				}
 				return runAlone(cmd.Context(), f, stdout, stderr)
 			}
-			if cmd.Flags().Changed("out") || cmd.Flags().Changed("output") {
-				return usageError("--out and -o are for training from a file: --config FILE is missing")
+			if cmd.Flags().Changed("out") || cmd.Flags().Changed("output") || f.dump {
+				return usageError("--out, -o and --dump are for training from a file: --config FILE is missing")
 			}
 			return runTrain(cmd.Context(), f, stdout, stderr)
 		},
@@ -109,6 +119,7 @@ ends it at once.`,
 	flags.StringVar(&f.blas, "blas", "auto", "matrix products by: auto, openblas, gonum")
 	flags.DurationVar(&f.checkpointEvery, "checkpoint-every", time.Second, "save checkpoints at most this often")
 	flags.BoolVar(&f.profile, "profile", false, "in the end, write to standard error what each operation of the network took")
+	flags.BoolVar(&f.dump, "dump", false, "with --config: print the programs that the network is compiled to, and train nothing")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log progress on standard error")
 	return cmd
 }

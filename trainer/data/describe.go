@@ -150,6 +150,11 @@ func (d Description) Leakage() error {
 		d.Duplicates.Across, d.Test.Cases, d.Duplicates.First.Test, d.Duplicates.First.Train)
 }
 
+// Leakage is [Description.Leakage] of a data set, without describing the rest of it.
+func Leakage(ds *Dataset) error {
+	return Description{Name: ds.Name, Ordered: ds.Ordered, Test: Counts{Cases: ds.Test.N}, Duplicates: findDuplicates(ds)}.Leakage()
+}
+
 // mostListed is how many classes have their counts printed one by one.
 const mostListed = 20
 
