@@ -1,9 +1,11 @@
 package nomad
 
 import (
+	"archive/tar"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"net/url"
 	"os"
 	"path"
@@ -17,10 +19,12 @@ import (
 )
 
 const (
-	// trainersDir is where built-in trainers are kept in a store, by their SHA-256.
+	// trainersDir is where built-in trainers are kept in a store, by their SHA-256. Each
+	// is in a tar: Nomad would not make a bare file from S3 executable.
 	trainersDir, trainerName = "trainers", "trainer"
-	// fetchedTrainer is where a job finds the one that was fetched for it.
-	fetchedTrainer = "local/tenfold-trainer"
+	// fetchedDir is where a job finds the one that was fetched for it, below its task's
+	// folder.
+	fetchedDir = "tenfold"
 )
 
 // uploads remembers the built-in trainer's artifact: a worker uploads it once.
@@ -45,12 +49,11 @@ func (c *Cluster) program(ctx context.Context, command []string) (program, error
 		return program{}, err
 	}
 	return program{
-		command: append([]string{"${NOMAD_TASK_DIR}/" + path.Base(fetchedTrainer)}, command[1:]...),
+		command: append([]string{path.Join("${NOMAD_TASK_DIR}", fetchedDir, trainerName)}, command[1:]...),
 		artifact: &api.TaskArtifact{
 			GetterSource:  &source,
-			GetterMode:    ref("file"),
 			GetterOptions: map[string]string{"checksum": "sha256:" + artifact.SHA256},
-			RelativeDest:  ref(fetchedTrainer),
+			RelativeDest:  ref(path.Join("local", fetchedDir)),
 		},
 	}, nil
 }
@@ -62,16 +65,43 @@ func (c *Cluster) upload(ctx context.Context) (sweeps.Artifact, error) {
 	if c.uploaded.artifact.Key != "" {
 		return c.uploaded.artifact, nil
 	}
-	f, err := os.Open(c.opts.Trainer)
+	f, err := packed(c.opts.Trainer)
 	if err != nil {
 		return sweeps.Artifact{}, err
 	}
-	artifact, err := c.opts.Store.PutArtifactFrom(ctx, trainersDir, trainerName, "", f)
-	if err := errors.Join(err, f.Close()); err != nil {
+	artifact, err := c.opts.Store.PutArtifactFrom(ctx, trainersDir, trainerName, "tar", f)
+	if err := errors.Join(err, f.Close(), os.Remove(f.Name())); err != nil {
 		return sweeps.Artifact{}, err
 	}
 	c.uploaded.artifact = artifact
 	return artifact, nil
+}
+
+// packed makes a temporary file with a tar of a program, which depends on nothing but
+// the program's bytes.
+func packed(program string) (*os.File, error) {
+	in, err := os.Open(program)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return nil, err
+	}
+	out, err := os.CreateTemp("", "tenfold-trainer-*.tar")
+	if err != nil {
+		return nil, err
+	}
+	w := tar.NewWriter(out)
+	err = w.WriteHeader(&tar.Header{Name: trainerName, Mode: 0o755, Size: info.Size(), Format: tar.FormatUSTAR})
+	if err == nil {
+		_, err = io.Copy(w, in)
+	}
+	if err = errors.Join(err, w.Close()); err != nil {
+		return nil, errors.Join(err, out.Close(), os.Remove(out.Name()))
+	}
+	return out, nil
 }
 
 // sourceOf is where Nomad's nodes fetch an object of a store on S3 from.

@@ -5,15 +5,12 @@ package faults
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io/fs"
 	"math/rand/v2"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -205,51 +202,4 @@ func waitForNoTrainer(t *testing.T, bin string) []int {
 		}
 		time.Sleep(20 * time.Millisecond) // the processes of a dead parent have no event to wait for
 	}
-}
-
-func one(t *testing.T, dir, pattern string) []byte {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(dir, pattern))
-	if err != nil || len(files) != 1 {
-		t.Fatalf("%s matches %d files (%v), want one", pattern, len(files), err)
-	}
-	b, err := os.ReadFile(files[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-// results maps each trial to the hashes of the final weights of its results.
-func results(t *testing.T, dir string) map[string][]string {
-	t.Helper()
-	found := map[string][]string{}
-	root := filepath.Join(dir, "store", "trials")
-	err := filepath.WalkDir(root, func(path string, _ fs.DirEntry, err error) error {
-		if err != nil || filepath.Base(filepath.Dir(path)) != "results" {
-			return err
-		}
-		b, err := os.ReadFile(path)
-		if err != nil {
-			return err
-		}
-		var r struct {
-			Checkpoint struct {
-				SHA256 string `json:"sha256"`
-			} `json:"checkpoint"`
-		}
-		if err := json.Unmarshal(b, &r); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		trial := filepath.Base(filepath.Dir(filepath.Dir(path)))
-		found[trial] = append(found[trial], r.Checkpoint.SHA256)
-		return nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, shas := range found {
-		slices.Sort(shas)
-	}
-	return found
 }
