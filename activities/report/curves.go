@@ -38,7 +38,7 @@ func (v *view) curvesChart() *chart {
 	}
 	c.YTicks = v.measures.ticks(y, 8)
 	for _, t := range faint {
-		c.Lines = append(c.Lines, line{Class: "faint", D: curvePath(t.Result.Curve, x, y)})
+		c.Lines = append(c.Lines, line{Class: "faint", D: curvePath(t.Result.Curve, validationError, x, y)})
 	}
 	// The best is drawn last, on top.
 	for i := len(strong) - 1; i >= 0; i-- {
@@ -48,7 +48,7 @@ func (v *view) curvesChart() *chart {
 			class = "strong first"
 		}
 		c.Lines = append(c.Lines, line{
-			Class: class, D: curvePath(t.Result.Curve, x, y),
+			Class: class, D: curvePath(t.Result.Curve, validationError, x, y),
 			Title: fmt.Sprintf("#%d %s: %s (%s)", t.Rank, t.ID, v.measures.error(t.Result.ValidationError), settingsLine(t.Settings, v.short)),
 		})
 	}
@@ -94,19 +94,23 @@ func sample[T any](all []T, n int) []T {
 	return out
 }
 
-func curvePath(curve []sweeps.EpochMetrics, x, y scale) string {
+func validationError(m sweeps.EpochMetrics) float64 { return m.ValidationError }
+
+// curvePath draws a measure of each epoch, with gaps where it is not finite.
+func curvePath(curve []sweeps.EpochMetrics, measure func(sweeps.EpochMetrics) float64, x, y scale) string {
 	var p path
 	command := byte('M')
 	points := sample(curve, maxCurvePoints)
 	for _, m := range points {
-		if !finite(m.ValidationError) {
+		value := measure(m)
+		if !finite(value) {
 			command = 'M'
 			continue
 		}
-		p.to(command, x.at(float64(m.Epoch)), y.at(m.ValidationError))
+		p.to(command, x.at(float64(m.Epoch)), y.at(value))
 		command = 'L'
 	}
-	if len(points) == 1 {
+	if len(points) == 1 && p.b.Len() > 0 {
 		p.b.WriteString("h0")
 	}
 	return p.String()

@@ -84,7 +84,12 @@ func result(id sweeps.TrialID, final float64, epochs int, rng *rand.Rand) *sweep
 	}
 	for e := 1; e <= epochs; e++ {
 		x := final * (1 + 3*math.Exp(-float64(e)/4) + 0.08*rng.NormFloat64())
-		r.Curve = append(r.Curve, sweeps.EpochMetrics{Epoch: e, ValidationError: min(x, 1)})
+		wobble := func(k float64) float64 { return 0.3 * math.Sin(k*float64(e)*(1+1e3*final)) }
+		r.Curve = append(r.Curve, sweeps.EpochMetrics{Epoch: e, ValidationError: min(x, 1), UpdateRatio: map[string]float64{
+			"dense0.weight": 4e-3 * math.Exp(-float64(e)/6+wobble(1)), "dense0.bias": 0.5,
+			"dense1.weight":  9e-4 * math.Exp(-float64(e)/9+wobble(2)),
+			"dense10.weight": 2e-5 * math.Exp(2*wobble(3)), "dense2.weight": 0,
+		}})
 	}
 	r.Curve[len(r.Curve)-1].ValidationError = final
 	return r

@@ -21,6 +21,7 @@ const (
 	maxFailures    = 100  // different messages
 	maxFailedAlike = 10   // trials of one message
 	maxCurvePoints = 300
+	maxLayers      = 12 // charts of updates
 )
 
 // Data is what a report is made of.

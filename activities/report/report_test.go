@@ -8,6 +8,7 @@ import (
 	"io"
 	"math"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -155,14 +156,15 @@ func TestReport(t *testing.T) {
 		name, class string
 		want        int
 	}{
-		{"svg", "", 2 + 4},       // members, curves, four settings
-		{"circle", "test", 10},   // a point per member
-		{"path", "ensemble", 1},  // and the ensemble's line
-		{"path", "first", 1},     // the best curve
-		{"path", "strong", 10},   // and the members'
-		{"tr", "member", 10},     // marked in the table
-		{"table", "sortable", 1}, //
-		{"tr", "total", 1},       //
+		{"svg", "", 2 + 3 + 4},      // members, curves, three layers, four settings
+		{"circle", "test", 10},      // a point per member
+		{"path", "ensemble", 1},     // and the ensemble's line
+		{"path", "right", 3},        // 1e-3
+		{"path", "first", 1 + 3},    // the best curve
+		{"path", "strong", 10 + 30}, // and the members'
+		{"tr", "member", 10},        // marked in the table
+		{"table", "sortable", 1},    //
+		{"tr", "total", 1},          //
 	} {
 		if got := len(find(all, x.name, x.class)); got != x.want {
 			t.Errorf("%d × %s.%s, want %d", got, x.name, x.class, x.want)
@@ -177,8 +179,12 @@ func TestReport(t *testing.T) {
 		}
 	}
 	captions := texts(find(all, "figcaption", ""))
-	if captions[2] != "train.learning_rate log scale" {
-		t.Errorf("the setting that matters most is %q", captions[2])
+	// Biases have no chart, nor what never moves.
+	if layers := captions[2:5]; !slices.Equal(layers, []string{"dense0.weight", "dense1.weight", "dense10.weight"}) {
+		t.Errorf("the layers are %q", layers)
+	}
+	if captions[5] != "train.learning_rate log scale" {
+		t.Errorf("the setting that matters most is %q", captions[5])
 	}
 	if again := render(t, "example", d); again != page {
 		t.Error("the same data gave another page")
@@ -449,5 +455,45 @@ func TestReportOfValues(t *testing.T) {
 		if !strings.Contains(body, want) {
 			t.Errorf("a report of values lacks %q", want)
 		}
+	}
+}
+
+// What has no place on a logarithmic axis leaves a gap, many layers are cut short, and
+// layer 2 comes before layer 10.
+func TestUpdateCharts(t *testing.T) {
+	t.Parallel()
+	d := example(1, 3)
+	for _, r := range d.Trials {
+		if r.Result == nil {
+			continue
+		}
+		for e := range r.Result.Curve {
+			ratios := map[string]float64{}
+			for layer := range 14 {
+				ratios[fmt.Sprintf("conv%d.weight", layer)] = 1e-3
+			}
+			ratios["conv2.weight"] = []float64{0, math.NaN(), math.Inf(1), -1, 1e-30, 50}[e%6]
+			r.Result.Curve[e].UpdateRatio = ratios
+		}
+	}
+	page := render(t, "layers", d)
+	all := checkPage(t, page)
+	layers := texts(find(all, "figcaption", ""))[2:14]
+	if len(find(all, "path", "right")) != 12 || layers[2] != "conv2.weight" || layers[11] != "conv11.weight" || !strings.Contains(page, "The first 12 of 14 arrays of weights are shown.") {
+		t.Errorf("the layers are %q", layers)
+	}
+	if paths := find(all, "path", ""); slices.ContainsFunc(paths, func(p *element) bool { return strings.ContainsAny(p.attrs["d"], "NnIi") }) {
+		t.Error("a number that is none is in the page")
+	}
+	// Without ratios, as of a trainer of one's own, there is no such section.
+	for _, r := range d.Trials {
+		if r.Result != nil {
+			for e := range r.Result.Curve {
+				r.Result.Curve[e].UpdateRatio = nil
+			}
+		}
+	}
+	if page := render(t, "no-updates", d); strings.Contains(page, "h-updates") {
+		t.Error("there is a section without charts")
 	}
 }

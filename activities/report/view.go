@@ -36,6 +36,8 @@ type view struct {
 	CurvesNote      string
 	Strong, Faint   int  // curves drawn
 	HasMembers      bool // strong curves and points are members, not merely the best
+	UpdateCharts    []updateChart
+	UpdatesNote     string
 	SettingCharts   []settingChart
 	SettingsNote    string
 	Rows            []row
@@ -129,6 +131,7 @@ func newView(d Data) *view {
 	if v.Faint == maxFaintCurves {
 		v.CurvesNote = fmt.Sprintf("Of the other trials, %s are drawn, evenly spaced by rank.", grouped(maxFaintCurves))
 	}
+	v.UpdateCharts, v.UpdatesNote = v.updateCharts()
 	v.SettingCharts = v.settingCharts()
 	if v.Completed+v.Diverged > maxDots {
 		v.SettingsNote = fmt.Sprintf("About %s of %s are drawn; the medians are of all.", grouped(maxDots), counted(v.Completed+v.Diverged, "trial"))
