@@ -78,9 +78,10 @@ func (r *session) steps(ctx context.Context) error {
 	steps := r.training.Steps()
 	p := &r.state.Partial
 	spoke := time.Now()
+	r.watch.lap(other)
 	r.begin()
-	reading := newReader(r.training, r.state.Step, r.buffers)
-	defer reading.close()
+	minibatches := newReader(r.training, r.state.Step, r.buffers)
+	defer minibatches.close()
 	for r.state.Step < steps {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -88,6 +89,7 @@ func (r *session) steps(ctx context.Context) error {
 		if r.state.Step > 0 {
 			if r.saver.dueWithin() {
 				r.saveOrWarn(ctx)
+				r.watch.lap(saving)
 			}
 			if now := time.Now(); now.Sub(spoke) >= r.o.ProgressEvery {
 				spoke = now
@@ -97,9 +99,11 @@ func (r *session) steps(ctx context.Context) error {
 				})
 			}
 		}
-		minibatch := reading.next()
+		minibatch := minibatches.next()
+		r.watch.lap(reading)
 		global := uint64(r.state.Epoch)*uint64(steps) + uint64(r.state.Step)
 		loss, wrong, err := r.net.TrainStep(r.minibatch(minibatch), global)
+		r.watch.lap(computing)
 		if err != nil {
 			return fmt.Errorf("epoch %d, step %d: %w", r.state.Epoch+1, r.state.Step+1, err)
 		}
@@ -107,6 +111,7 @@ func (r *session) steps(ctx context.Context) error {
 			return r.diverged("the loss is %v", loss)
 		}
 		norm, clipped := optim.ClipNorm(r.params, cfg.Train.ClipNorm)
+		r.watch.lap(clipping)
 		if !finite(norm) {
 			return r.diverged("the gradient's norm is %v", norm)
 		}
@@ -115,6 +120,7 @@ func (r *session) steps(ctx context.Context) error {
 		} else {
 			p.UpdateRatio = r.optimizer.MeasuredStep(r.state.LearningRate)
 		}
+		r.watch.lap(updating)
 		r.predictions = nil
 		p.Cases += minibatch.cases
 		p.Loss += loss * float64(minibatch.cases)
@@ -154,6 +160,7 @@ func (r *session) minibatch(b *buffer) model.Minibatch {
 
 // finishEpoch measures on validation and moves state to the next epoch.
 func (r *session) finishEpoch(ctx context.Context) error {
+	r.watch.lap(other)
 	predictions, err := r.predict(ctx, r.validation)
 	if err != nil {
 		return err
@@ -165,6 +172,7 @@ func (r *session) finishEpoch(ctx context.Context) error {
 	if !finite(nll) || !finite(validationError) {
 		return r.diverged("the validation NLL is %v", nll)
 	}
+	r.watch.lap(validating)
 	p := r.tick()
 	m := sweeps.EpochMetrics{
 		Epoch:           r.state.Epoch + 1,
@@ -191,7 +199,9 @@ func (r *session) finishEpoch(ctx context.Context) error {
 	}
 	r.metrics.emit(epochEvent{Event: "epoch", EpochMetrics: m})
 	if r.saver.due() {
+		r.watch.lap(other)
 		r.saveOrWarn(ctx)
+		r.watch.lap(saving)
 	}
 	return nil
 }
@@ -239,13 +249,13 @@ func (r *session) predict(ctx context.Context, batches *data.Batches) ([]float32
 	rows := r.predicted
 	features := len(r.std.Mean)
 	at := 0
-	reading := newReader(batches, 0, r.buffers)
-	defer reading.close()
+	minibatches := newReader(batches, 0, r.buffers)
+	defer minibatches.close()
 	for step := range batches.Steps() {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
-		b := reading.next()
+		b := minibatches.next()
 		n := b.cases
 		if !carry {
 			rows = predictions[at:]

@@ -46,8 +46,8 @@ type Options struct {
 	Log *slog.Logger
 	// Metrics gets one JSON object a line; nil discards.
 	Metrics io.Writer
-	// Profile gets, at the end, what each instruction of the network took; nil asks
-	// for no profile, which would cost a little.
+	// Profile gets, at the end, what each part of training took and each instruction of
+	// the network; nil asks for no profile, which would cost a little.
 	Profile io.Writer
 
 	// build replaces the network in tests.
@@ -127,12 +127,17 @@ func run(ctx context.Context, o Options) (err error) {
 	profiled, _ := r.net.(profiler)
 	if o.Profile != nil && profiled != nil {
 		profiled.StartProfile()
+		r.watch.start()
 	}
 	result, err := r.train(ctx)
 	if err != nil {
 		return err
 	}
 	if o.Profile != nil && profiled != nil {
+		r.watch.lap(other)
+		if err := r.watch.write(o.Profile); err != nil {
+			return err
+		}
 		if err := profiled.WriteProfile(o.Profile); err != nil {
 			return err
 		}
@@ -186,6 +191,7 @@ type session struct {
 	// predictions on validation after state.Epoch epochs; nil when not made yet.
 	predictions []float32
 	saver       saver
+	watch       stopwatch
 }
 
 // prepare reads the trial and its data, builds the network and restores the

@@ -35,7 +35,7 @@ func TestProfileGoesToStandardError(t *testing.T) {
 	if code != 0 {
 		t.Fatalf("exit code %d: %s", code, stderr)
 	}
-	for _, want := range []string{"training, 32 rows: ", "prediction, ", "GFLOP/s", "linear[relu]"} {
+	for _, want := range []string{"training took ", "the optimizer", "training, 32 rows: ", "prediction, ", "GFLOP/s", "linear[relu]"} {
 		if !strings.Contains(stderr, want) || strings.Contains(stdout, "GFLOP/s") {
 			t.Errorf("standard error does not have %q alone:\n%s", want, stderr)
 		}

@@ -118,7 +118,7 @@ ends it at once.`,
 	flags.IntVar(&f.threads, "threads", runtime.NumCPU(), "threads to compute with")
 	flags.StringVar(&f.blas, "blas", "auto", "matrix products by: auto, openblas, gonum")
 	flags.DurationVar(&f.checkpointEvery, "checkpoint-every", time.Second, "save checkpoints at most this often")
-	flags.BoolVar(&f.profile, "profile", false, "in the end, write to standard error what each operation of the network took")
+	flags.BoolVar(&f.profile, "profile", false, "in the end, write to standard error what each part of training took, and each operation of the network")
 	flags.BoolVar(&f.dump, "dump", false, "with --config: print the programs that the network is compiled to, and train nothing")
 	flags.BoolVarP(&f.verbose, "verbose", "v", false, "log progress on standard error")
 	return cmd

@@ -71,11 +71,31 @@ func (p *Program) run() error {
 	return timer.RunTimed(p.profile.spent)
 }
 
+// WriteCalls writes, in a line, how often the program ran since
+// [Program.StartProfile], and how long.
+func (p *Program) WriteCalls(w io.Writer) error {
+	if p.profile == nil || p.profile.calls == 0 {
+		_, err := io.WriteString(w, "no calls\n")
+		return err
+	}
+	var total time.Duration
+	for _, d := range p.profile.spent {
+		total += d
+	}
+	if _, err := fmt.Fprintf(w, "%d calls, %.2f ms each\n", p.profile.calls, total.Seconds()*1e3/float64(p.profile.calls)); err != nil {
+		return fmt.Errorf("write a profile: %w", err)
+	}
+	return nil
+}
+
 // WriteProfile writes where the time went since [Program.StartProfile], the slowest
 // instruction first.
 func (p *Program) WriteProfile(w io.Writer) error {
 	if p.profile == nil || p.profile.calls == 0 {
-		return nil
+		return p.WriteCalls(w)
+	}
+	if err := p.WriteCalls(w); err != nil {
+		return err
 	}
 	var total time.Duration
 	order := make([]int, len(p.profile.spent))
@@ -86,7 +106,6 @@ func (p *Program) WriteProfile(w io.Writer) error {
 	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(p.profile.spent[b], p.profile.spent[a]) })
 	calls := float64(p.profile.calls)
 	var b strings.Builder
-	fmt.Fprintf(&b, "%d calls, %.2f ms each\n", p.profile.calls, total.Seconds()*1e3/calls)
 	b.WriteString("share\tms\tGFLOP/s\tGB/s\tshape\toperation\n")
 	for _, i := range order {
 		in, d := p.plan.Instructions[i], p.profile.spent[i].Seconds()

@@ -50,28 +50,32 @@ func (n *Network) StartProfile() {
 	}
 }
 
-// WriteProfile writes where the time went in each program since StartProfile. Of
-// minibatches that are not full, it has only those of the latest size.
+// WriteProfile writes where the time went in each program since StartProfile:
+// instruction by instruction for full minibatches, in a line for those that are not
+// full, of which it has only those of the latest size.
 func (n *Network) WriteProfile(w io.Writer) error {
 	if n.closed {
 		return engine.ErrClosed
 	}
-	write := func(name string, rows int, p *engine.Program) error {
+	write := func(name string, rows int, p *engine.Program, folded bool) error {
 		if _, err := fmt.Fprintf(w, "%s, %d rows: ", name, rows); err != nil {
 			return fmt.Errorf("write a profile: %w", err)
 		}
+		if folded {
+			return p.WriteCalls(w)
+		}
 		return p.WriteProfile(w)
 	}
-	for _, s := range n.train.slots {
+	for i, s := range n.train.slots {
 		if s.rows != 0 {
-			if err := write("training", s.rows, s.program.program); err != nil {
+			if err := write("training", s.rows, s.program.program, i > 0 && n.train.slots[0].rows != 0); err != nil {
 				return err
 			}
 		}
 	}
-	for _, s := range n.predict.slots {
+	for i, s := range n.predict.slots {
 		if s.rows != 0 {
-			if err := write("prediction", s.rows, s.program.program); err != nil {
+			if err := write("prediction", s.rows, s.program.program, i > 0 && n.predict.slots[0].rows != 0); err != nil {
 				return err
 			}
 		}
