@@ -57,7 +57,7 @@ test-faults: ## Kill a sweep over and over and compare what comes out: minutes
 CLUSTER_BIN := $(BIN)/nomad $(BIN)/plugins/fakegpu $(BIN)/versitygw $(BIN)/temporalserver
 
 # Packages with tests on real servers (build tag cluster).
-CLUSTER_PACKAGES := ./internal/testcluster/... ./activities/nomad/... ./storage/s3/... ./cmd/trainer/...
+CLUSTER_PACKAGES := ./internal/testcluster/... ./activities/nomad/... ./storage/s3/... ./cmd/trainer/... ./internal/faults/...
 
 .PHONY: test-cluster
 test-cluster: build $(CLUSTER_BIN) ## Run the tests on a real Nomad and a real S3 server: minutes

@@ -19,7 +19,7 @@ name: cluster
 seed: 7
 data: {name: mnist, limit: 6000, validation: 1000, std_floor: 1}
 model: {kind: mlp, hidden: [128, 64], dropout: {input: 0.1, hidden: 0.2}}
-train: {batch_size: 32, epochs: 6}
+train: {batch_size: 32, epochs: 10}
 parameters:
   train.learning_rate: {values: [0.02, 0.04, 0.08]}
   seed: {min: 1, max: 20, scale: linear, count: 20}
