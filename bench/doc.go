@@ -4,5 +4,6 @@
 // the trainer that does nothing for it, and bench/internal/rig puts the embedded
 // engine together for both and for the tests that need the real thing. bench/trainer
 // measures training against PyTorch and bench/agreement checks that both compute the
-// same; bench/internal/pytorch installs it for them.
+// same; bench/internal/pytorch installs it for them. bench/cluster measures sweeps on
+// Nomad, with the servers of internal/testcluster.
 package bench

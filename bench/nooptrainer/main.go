@@ -1,13 +1,15 @@
-// Command nooptrainer is a trainer that commits a result at once and exits: what
-// remains of a sweep's time with it is the engine's. It reads the environment of
-// the trainer's contract.
+// Command nooptrainer is a trainer that commits a result at once, or after -sleep, and
+// exits: what remains of a sweep's time with it is the engine's. It reads the
+// environment of the trainer's contract.
 package main
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"strconv"
+	"time"
 
 	"github.com/tenfold-ml/tenfold/storage"
 	"github.com/tenfold-ml/tenfold/sweeps"
@@ -17,6 +19,9 @@ import (
 const exitInfra = 1
 
 func main() {
+	sleep := flag.Duration("sleep", 0, "how long to train nothing")
+	flag.Parse()
+	time.Sleep(*sleep)
 	if err := commit(context.Background()); err != nil {
 		fmt.Fprintln(os.Stderr, "nooptrainer:", err)
 		os.Exit(exitInfra)
