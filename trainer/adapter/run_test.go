@@ -348,7 +348,7 @@ func TestCheckpointsWithinEpochs(t *testing.T) {
 	f := newFixture(t)
 	save := `save() { mkdir -p "$TENFOLD_CHECKPOINT_DIR/$1"; echo $1 > "$TENFOLD_CHECKPOINT_DIR/$1/at"; echo "{\"event\": \"checkpoint\", \"epoch\": ${1%.*}, \"step\": ${2:-0}}"; }
 `
-	if got := f.run(t.Context(), t, 1, save+"save 1; save 1.20 20; save 1.20 20; exit 75", nil); !errors.Is(got.err, trainer.ErrPreempted) {
+	if got := f.run(t.Context(), t, 1, save+`save 1; save 1.20 20; echo '{"event": "checkpoint", "epoch": 1, "step": 20}'; exit 75`, nil); !errors.Is(got.err, trainer.ErrPreempted) {
 		t.Fatal(got.err, got.stdout, got.stderr)
 	}
 	got := f.run(t.Context(), t, 2, `cat "$TENFOLD_RESUME/at" "$TENFOLD_CONFIG"; exit 75`, nil)
