@@ -162,7 +162,7 @@ func TestPreemptedAtTheEnd(t *testing.T) {
 		<-out.seen("ready")
 		stop()
 	}()
-	got := f.run(ctx, t, 1, before(`trap 'd=1' TERM; echo ready; d=; while [ -z "$d" ]; do sleep 0.01 || :; done`),
+	got := f.run(ctx, t, 1, before(`d=; trap 'd=1' TERM; echo ready; while [ -z "$d" ]; do sleep 0.01 || :; done`),
 		func(o *adapter.Options) { o.Stdout = &out })
 	if got.err != nil {
 		t.Fatalf("%v\n%s", got.err, out.String())
